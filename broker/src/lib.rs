@@ -1,1 +1,7 @@
-//! placeholder
+//! The broker: decides by policy, issues task-scoped credentials, and takes them back.
+//!
+//! From the outside in: `app` puts it together; `grpc`, `http` and `adapters` face the outside;
+//! `operations` are the use cases; [`domain`] and [`ports`] know nothing of any of them.
+
+pub mod domain;
+pub mod ports;

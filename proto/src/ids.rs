@@ -63,8 +63,8 @@ impl JobId {
 
     /// The time that is embedded in it, in milliseconds since 1970, as its maker said.
     pub fn unix_millis(&self) -> u64 {
-        let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
-        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+        let millis = self.0.as_u128() >> 80;
+        u64::try_from(millis).unwrap_or(u64::MAX)
     }
 
     fn write_suffix(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,14 @@
+//! What Taskpass is about, without I/O: policy, decision, job, lease, token, audit.
+//!
+//! Nothing here knows tokio, tonic, files, the clock or the environment. Time and randomness come in as
+//! values; decisions go out as values with their reasons.
+
+pub mod audit;
+pub mod ban;
+pub mod cause;
+pub mod change;
+pub mod job;
+pub mod lease;
+pub mod revocability;
+pub mod time;
+pub mod token;

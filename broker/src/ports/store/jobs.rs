@@ -1,0 +1,129 @@
+//! Jobs and leases.
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use taskpass_proto::ids::{JobId, LeaseId};
+
+use super::StoreError;
+use crate::domain::cause::Cause;
+use crate::domain::change::{Current, JobWithLeases, Saved, Step};
+use crate::domain::job::Owner;
+use crate::domain::lease::LeaseState;
+use crate::domain::time::UnixMillis;
+
+/// Holds jobs and leases.
+#[async_trait]
+pub trait JobStore: Send + Sync {
+    /// Runs a change inside a transaction and records its outcome, audit records included.
+    ///
+    /// The change may run more than once (when a transaction is repeated); only its last outcome is kept.
+    async fn change(&self, job: JobId, change: Box<dyn JobChange>) -> Result<(), StoreError>;
+
+    /// Reads a job and its leases.
+    fn job(&self, job: JobId) -> Result<Option<JobWithLeases>, StoreError>;
+
+    /// Reads what decides whether a token is active: the job's mark, the owner, and the lease's state.
+    fn mark(&self, lease: LeaseId) -> Result<Option<Mark>, StoreError>;
+
+    /// Ids of jobs that are due at `now`, the longest due first.
+    fn due(&self, now: UnixMillis, limit: usize) -> Result<Vec<JobId>, StoreError>;
+
+    /// When the next job is due.
+    fn next_due(&self) -> Result<Option<UnixMillis>, StoreError>;
+
+    /// Open jobs of a selection, in ascending order, after `after`.
+    fn open_jobs(
+        &self,
+        of: &OpenJobsOf,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<JobId>, StoreError>;
+
+    /// Owners of open jobs that are announced on a stream.
+    fn announced_owners(&self) -> Result<Vec<Owner>, StoreError>;
+
+    /// Lists jobs, newest first.
+    fn list_jobs(&self, query: &JobQuery) -> Result<Vec<JobWithLeases>, StoreError>;
+
+    /// How many jobs are open.
+    fn count_open(&self) -> Result<u64, StoreError>;
+}
+
+/// A change of one job, erased so that a store can run any.
+pub trait JobChange: Send {
+    /// Looks at what is recorded now and says what to record instead.
+    fn apply(&mut self, current: &Current<'_>) -> Saved;
+}
+
+/// What decides whether a token is active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Why the job ended, if it did.
+    pub job_ended: Option<Cause>,
+    /// The lease's state.
+    pub lease: LeaseState,
+}
+
+/// A selection of open jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenJobsOf {
+    /// Of one owner.
+    Owner(Owner),
+    /// Of one workload, whatever the holder.
+    Subject(taskpass_identity::SpiffeId),
+    /// Of one holder, whatever the workload.
+    Holder(taskpass_proto::holder::HolderHash),
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobQuery {
+    /// Of this workload only.
+    pub subject: Option<String>,
+    /// Of this task only.
+    pub task: Option<String>,
+    /// Open ones, or ended ones, only.
+    pub open: Option<bool>,
+    /// Before this id (the last of the page before).
+    pub before: Option<JobId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Runs a change and hands its answer back once it is durable.
+pub async fn transact<T, F>(store: &dyn JobStore, job: JobId, change: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnMut(&Current<'_>) -> Step<T> + Send + 'static,
+{
+    let answer = Arc::new(Mutex::new(None));
+    let change = Answering {
+        change,
+        answer: Arc::clone(&answer),
+    };
+    store.change(job, Box::new(change)).await?;
+    let answer = answer.lock().take();
+    answer.ok_or_else(|| StoreError {
+        kind: super::StoreErrorKind::Other,
+        message: "the change was committed and never run".to_owned(),
+    })
+}
+
+/// Keeps a change's answer aside until its outcome is durable.
+struct Answering<T, F> {
+    change: F,
+    answer: Arc<Mutex<Option<T>>>,
+}
+
+impl<T, F> JobChange for Answering<T, F>
+where
+    T: Send,
+    F: FnMut(&Current<'_>) -> Step<T> + Send,
+{
+    fn apply(&mut self, current: &Current<'_>) -> Saved {
+        let step = (self.change)(current);
+        *self.answer.lock() = Some(step.answer);
+        step.saved
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be wrong with a file.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::bundle::InvalidBundle;
+use crate::svid::InvalidX509Svid;
+
+/// A file that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot use `{}`: {why}", path.display())]
+pub struct FileError {
+    /// Which file; for an SVID whose two files do not fit together, the one with the certificates.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: WhyFile,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WhyFile {
+    /// It is not there.
+    #[error("there is no such file; check the path in the configuration")]
+    Missing,
+    /// We may not read it.
+    #[error("permission denied; let the user that this runs as read it")]
+    Denied,
+    /// Reading failed otherwise.
+    #[error("reading failed: {0}")]
+    Io(io::ErrorKind),
+    /// It is a directory, a pipe or another thing that is not a file.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// It is larger than any such file.
+    #[error("it is larger than 1 MiB; is the path right?")]
+    TooLarge,
+    /// It holds a private key and anybody may read or change it.
+    #[error("others may access this private key (mode {0:04o}); run `chmod o=` on it")]
+    OpenToOthers(u32),
+    /// It does not hold an X.509-SVID.
+    #[error(transparent)]
+    Svid(#[from] InvalidX509Svid),
+    /// It holds an X.509-SVID of another time.
+    #[error("the SVID in it has expired; is whatever renews it still running?")]
+    Expired,
+    /// It holds an X.509-SVID of another time.
+    #[error("the SVID in it is not valid yet; check this machine's clock")]
+    NotYetValid,
+    /// It does not hold the roots of a trust domain.
+    #[error(transparent)]
+    Bundle(#[from] InvalidBundle),
+}
+
+impl From<io::Error> for WhyFile {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::PermissionDenied => Self::Denied,
+            other => Self::Io(other),
+        }
+    }
+}

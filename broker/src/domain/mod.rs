@@ -9,6 +9,7 @@ pub mod cause;
 pub mod change;
 pub mod job;
 pub mod lease;
+pub mod policy;
 pub mod revocability;
 pub mod time;
 pub mod token;

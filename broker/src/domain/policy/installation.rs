@@ -1,0 +1,48 @@
+//! What holds for the whole installation, whatever a policy says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::Diagnostic;
+use super::source::SourceFile;
+
+/// The facts that policy is checked against: `installation.toml`, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// No credential lives longer.
+    pub max_ttl: Duration,
+    /// No job lives longer.
+    pub max_duration: Duration,
+    /// Who makes credentials.
+    pub issuers: Vec<Issuer>,
+    /// Audiences that no policy may name.
+    pub forbidden_audiences: Vec<Arc<str>>,
+}
+
+/// Who makes credentials of one kind at one target. Its secrets stand elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its name, as credentials refer to it.
+    pub name: Arc<str>,
+    /// What it makes.
+    pub kind: IssuerKind,
+}
+
+/// What an issuer makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerKind {
+    /// Tokens that the broker signs itself.
+    Jwt,
+}
+
+impl Installation {
+    /// Reads the file.
+    pub fn parse(file: &SourceFile) -> Result<Self, Vec<Diagnostic>> {
+        super::read::installation(file)
+    }
+
+    /// The issuer of this name.
+    pub fn issuer(&self, name: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| *issuer.name == *name)
+    }
+}

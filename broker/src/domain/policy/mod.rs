@@ -1,0 +1,39 @@
+//! Policy files, compiled to an immutable snapshot that decides.
+//!
+//! - [`SourceFile`] → [`Policy::compile`] → [`Policy`], or [`Diagnostic`]s with places and remedies
+//! - [`Installation`]: the facts of the whole installation that a policy is checked against
+//! - [`Policy::decide`]: [`Request`] → [`Decision`], with every reason
+//! - [`WorkloadIndex`]: values found by workload, whatever their number
+
+mod compile;
+mod decide;
+mod decision;
+mod diagnostic;
+mod hash;
+mod installation;
+mod parameter;
+mod pattern;
+mod permit;
+mod read;
+mod request;
+mod scope_template;
+mod snapshot;
+mod source;
+mod value_pattern;
+mod workload_index;
+
+pub use decision::{
+    Allowed, ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, Denied,
+    Environment, FailedCondition, GrantId, Outcome, Permitted,
+};
+pub use diagnostic::{Diagnostic, Related, Severity};
+pub use hash::PolicyHash;
+pub use installation::{Installation, Issuer, IssuerKind};
+pub use parameter::{Parameter, ParameterKind};
+pub use pattern::{InvalidPattern, WorkloadPattern};
+pub use request::{Request, Wanted};
+pub use scope_template::{InvalidTemplate, ScopeTemplate};
+pub use snapshot::{Identity, IdentityKind, Policy};
+pub use source::{Place, SourceFile};
+pub use value_pattern::{InvalidValuePattern, ValuePattern};
+pub use workload_index::WorkloadIndex;

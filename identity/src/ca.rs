@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    KeyUsagePurpose, PublicKeyData, SanType, date_time_ymd,
 };
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::EndEntityCert;
 use zeroize::Zeroizing;
 
 use crate::bundle::{Bundle, InvalidBundle};
+use crate::issuer::UnverifiedIssuer;
 use crate::spiffe_id::{SpiffeId, TrustDomain};
 use crate::svid::{InvalidX509Svid, X509Svid};
+use crate::svid_error::SvidError;
+use crate::validity::Validity;
 
 /// Clocks of one machine or one test differ by less.
 const BACKDATED: Duration = Duration::from_secs(30);
@@ -23,6 +28,7 @@ const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 /// An authority for one trust domain, with its key.
 pub struct CertificateAuthority {
     trust_domain: TrustDomain,
+    validity: Validity,
     issuer: Issuer<'static, KeyPair>,
     certificate_pem: String,
 }
@@ -43,7 +49,10 @@ pub enum CaError {
     Certificate(#[from] rcgen::Error),
     /// The stored certificate is not a root of the trust domain.
     #[error("the certificate authority's own certificate cannot be used: {0}")]
-    Root(#[from] InvalidBundle),
+    Root(#[from] SvidError),
+    /// The stored key is not the stored certificate's.
+    #[error("the certificate authority's key does not belong to its certificate")]
+    KeyMismatch,
     /// An SVID of another trust domain was asked for.
     #[error(
         "`{id}` is not of the trust domain `{trust_domain}`, which is all this authority vouches for"
@@ -72,8 +81,10 @@ impl CertificateAuthority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.subject_alt_names = vec![uri(&format!("spiffe://{trust_domain}"))?];
         let certificate_pem = params.self_signed(&key)?.pem();
+        let (_, validity) = read_root(&certificate_pem, &trust_domain)?;
         Ok(Self {
             trust_domain,
+            validity,
             issuer: Issuer::new(params, key),
             certificate_pem,
         })
@@ -85,11 +96,16 @@ impl CertificateAuthority {
         certificate_pem: &str,
         private_key_pem: &str,
     ) -> Result<Self, CaError> {
-        Bundle::from_pem(trust_domain.clone(), certificate_pem.as_bytes())?;
         let key = KeyPair::from_pem(private_key_pem)?;
+        let (der, validity) = read_root(certificate_pem, &trust_domain)?;
+        let certificate = EndEntityCert::try_from(&der).map_err(|_| SvidError::Malformed)?;
+        if certificate.subject_public_key_info().as_ref() != key.subject_public_key_info() {
+            return Err(CaError::KeyMismatch);
+        }
         Ok(Self {
             trust_domain,
-            issuer: Issuer::from_ca_cert_pem(certificate_pem, key)?,
+            validity,
+            issuer: Issuer::from_ca_cert_der(&der, key)?,
             certificate_pem: certificate_pem.to_owned(),
         })
     }
@@ -109,10 +125,14 @@ impl CertificateAuthority {
         &self.trust_domain
     }
 
+    /// When its own certificate is valid; nothing that it issues is trusted beyond that.
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
     /// Its trust domain's bundle.
-    pub fn bundle(&self) -> Result<Bundle, CaError> {
-        let pem = self.certificate_pem.as_bytes();
-        Ok(Bundle::from_pem(self.trust_domain.clone(), pem)?)
+    pub fn bundle(&self) -> Result<Bundle, InvalidBundle> {
+        Bundle::from_pem(self.trust_domain.clone(), self.certificate_pem.as_bytes())
     }
 
     /// Issues an X.509-SVID with a new P-256 key.
@@ -153,6 +173,16 @@ impl IssuedSvid {
             self.private_key_pem.as_bytes(),
         )
     }
+}
+
+/// Reads an authority's own certificate, and holds it against the rules for roots.
+fn read_root(
+    pem: &str,
+    trust_domain: &TrustDomain,
+) -> Result<(CertificateDer<'static>, Validity), CaError> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| SvidError::Malformed)?;
+    let validity = UnverifiedIssuer::read(&der, trust_domain)?.validity;
+    Ok((der, validity))
 }
 
 /// What authorities and leaves have in common.

@@ -25,7 +25,10 @@ pub(crate) fn verify(
     }
     let intermediates: Vec<CertificateDer<'_>> =
         issuers.iter().map(|issuer| issuer.der.clone()).collect();
-    let to_error = |error: webpki::Error| error_of_path(&error, bundle);
+    let to_error = |error: webpki::Error| match error {
+        webpki::Error::MaximumPathDepthExceeded => SvidError::ChainTooLong(issuers.len() + 1),
+        other => error_of_path(&other, bundle),
+    };
 
     let leaf = EndEntityCert::try_from(leaf).map_err(to_error)?;
     let path = leaf

@@ -11,7 +11,7 @@ pub enum SvidError {
     #[error("no certificate was presented")]
     NoCertificate,
     /// More certificates than anybody needs.
-    #[error("a chain has at most 8 certificates, this one has {0}")]
+    #[error("a chain has at most 8 certificates and 6 authorities below a root; this one has {0}")]
     ChainTooLong(usize),
     /// Not the DER of an X.509 v3 certificate.
     #[error("not a well-formed X.509 v3 certificate")]
@@ -123,9 +123,6 @@ pub enum SvidError {
         /// Who answered.
         presented: SpiffeId,
     },
-    /// The time is not known, so nothing can be judged.
-    #[error("the time is not known")]
-    NoTime,
 }
 
 impl SvidError {
@@ -168,7 +165,6 @@ impl SvidError {
             Self::NameConstraints => "name_constraints",
             Self::Path(_) => "path",
             Self::UnexpectedId { .. } => "unexpected_id",
-            Self::NoTime => "no_time",
         }
     }
 }

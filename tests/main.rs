@@ -1,1 +1,10 @@
-//! tests
+//! The product as a whole: one test binary, a module for each promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod cli;

@@ -1,0 +1,14 @@
+//! The agent's local interface, as a client: HTTP/1.1 and JSON over a Unix socket.
+//!
+//! - [`Agent`]: the calls
+//! - [`wire`]: what they carry
+//! - [`events`]: the stream of a job's changes
+//! - [`error`]: why a call failed
+
+mod client;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod wire;
+
+pub(crate) use client::Agent;
+pub(crate) use error::LocalError;

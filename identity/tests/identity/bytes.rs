@@ -12,7 +12,9 @@ use crate::support::{domain, now, pem};
 
 /// A good chain of two below a root, and the leaf's key in PEM.
 struct Good {
+    authority: Authority,
     root: CertificateDer<'static>,
+    leaf_key: Key,
     chain: Vec<CertificateDer<'static>>,
     key: String,
 }
@@ -24,9 +26,11 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
     let key = Key::new();
     let leaf = intermediate.sign(&Template::leaf("spiffe://acme.example/ci/docs"), &key);
     Good {
-        root: root.certificate,
+        root: root.certificate.clone(),
+        authority: root,
         chain: vec![leaf, intermediate.certificate],
         key: key.0.serialize_pem(),
+        leaf_key: key,
     }
 });
 
@@ -123,16 +127,14 @@ proptest! {
         changes in changes(),
         value in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
     ) {
-        let root = Authority::root(Template::authority("root"));
         let mut leaf = Template::leaf("spiffe://acme.example/ci/docs");
         let extension = &mut leaf.extensions[which];
         match value {
             Some(value) => extension.value = value,
             None => changes.iter().for_each(|change| change.apply(&mut extension.value)),
         }
-        let chain = [root.sign(&leaf, &Key::new())];
-        let bundle = Bundle::from_der(domain("acme.example"), [root.certificate]).unwrap();
-        if let Ok(verified) = verify(&chain, &bundle.into(), now()) {
+        let chain = [GOOD.authority.sign(&leaf, &GOOD.leaf_key)];
+        if let Ok(verified) = verify(&chain, &bundles(), now()) {
             prop_assert_eq!(verified.id.trust_domain().as_str(), "acme.example");
         }
     }

@@ -62,6 +62,8 @@ async fn no_session_is_ever_resumed() {
     let ours = identity(&ca, DOCS)
         .client_config(id(BROKER), Alpn::H2)
         .unwrap();
+    assert_eq!(server.send_tls13_tickets, 0);
+    assert!(!server.session_storage.can_cache() && !server.ticketer.enabled());
     // A client that would resume if it could, in both versions.
     let willing = [&TLS13, &TLS12].map(|version| {
         let key = Key::new();

@@ -92,6 +92,20 @@ fn a_peer_is_refused_from_the_second_its_root_has_expired() {
 }
 
 #[test]
+fn a_peer_is_refused_from_the_second_the_root_above_its_intermediate_has_expired() {
+    let short = Template::authority("root").valid("260101000000Z", "260601130000Z");
+    let root = Authority::root(short);
+    let intermediate = root.authority(Template::authority("intermediate"));
+    let bundles = trusting(&[&root]);
+    let peer = peer(&[leaf(&intermediate), intermediate.certificate], &bundles);
+    assert_eq!(peer.recheck(&bundles, later(3600)), Ok(()));
+    assert_eq!(
+        peer.recheck(&bundles, later(AN_HOUR)),
+        Err(SvidError::IssuerExpired)
+    );
+}
+
+#[test]
 fn a_peer_is_refused_on_the_next_call_after_its_root_was_taken_out() {
     let (old, new) = (root(), Authority::root(Template::authority("new root")));
     let both = trusting(&[&old, &new]);

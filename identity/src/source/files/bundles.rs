@@ -22,7 +22,11 @@ impl Load for BundleFiles {
         self.paths.values().map(|path| read::public(path)).collect()
     }
 
-    fn parse(&self, contents: &[Zeroizing<Vec<u8>>]) -> Result<BundleSet, FileError> {
+    fn parse(
+        &self,
+        contents: &[Zeroizing<Vec<u8>>],
+        _in_force: Option<&BundleSet>,
+    ) -> Result<BundleSet, FileError> {
         let files = self.paths.iter().zip(contents);
         let bundles = files.map(|((trust_domain, path), pem)| {
             Bundle::from_pem(trust_domain.clone(), pem).map_err(|why| FileError {

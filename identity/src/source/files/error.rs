@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::bundle::InvalidBundle;
+use crate::spiffe_id::SpiffeId;
 use crate::svid::InvalidX509Svid;
 
 /// A file that cannot be used, and why.
@@ -46,6 +47,16 @@ pub enum WhyFile {
     /// It holds an X.509-SVID of another time.
     #[error("the SVID in it is not valid yet; check this machine's clock")]
     NotYetValid,
+    /// It holds another workload's X.509-SVID than before.
+    #[error(
+        "it is now the SVID of `{found}` and was that of `{in_force}`; restart to change who this is"
+    )]
+    AnotherWorkload {
+        /// Whose SVID is in force.
+        in_force: SpiffeId,
+        /// Whose SVID was found.
+        found: SpiffeId,
+    },
     /// It does not hold the roots of a trust domain.
     #[error(transparent)]
     Bundle(#[from] InvalidBundle),

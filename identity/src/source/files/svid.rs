@@ -26,7 +26,11 @@ impl Load for SvidFiles {
         ])
     }
 
-    fn parse(&self, contents: &[Zeroizing<Vec<u8>>]) -> Result<X509Svid, FileError> {
+    fn parse(
+        &self,
+        contents: &[Zeroizing<Vec<u8>>],
+        in_force: Option<&X509Svid>,
+    ) -> Result<X509Svid, FileError> {
         let (certificates, private_key) = match contents {
             [certificates, private_key] => (certificates.as_slice(), private_key.as_slice()),
             _ => Default::default(),
@@ -45,8 +49,17 @@ impl Load for SvidFiles {
                 why: why.into(),
             }
         })?;
-        self.check_dates(&svid)?;
-        Ok(svid)
+        let checked = self.check_dates(&svid).and_then(|()| {
+            // Jobs hang off who we are, and who we are does not change under way.
+            in_force.map_or(Ok(()), |in_force| check_id(&svid, in_force))
+        });
+        match checked {
+            Ok(()) => Ok(svid),
+            Err(why) => Err(FileError {
+                path: self.paths.certificate.clone(),
+                why,
+            }),
+        }
     }
 
     fn log(&self, svid: &X509Svid) {
@@ -59,15 +72,21 @@ impl Load for SvidFiles {
 }
 
 impl SvidFiles {
-    fn check_dates(&self, svid: &X509Svid) -> Result<(), FileError> {
-        let why = match self.time.current_time() {
-            Some(now) if now > svid.validity().not_after => WhyFile::Expired,
-            Some(now) if now >= svid.validity().not_before => return Ok(()),
-            Some(_) | None => WhyFile::NotYetValid,
-        };
-        Err(FileError {
-            path: self.paths.certificate.clone(),
-            why,
-        })
+    fn check_dates(&self, svid: &X509Svid) -> Result<(), WhyFile> {
+        match self.time.current_time() {
+            Some(now) if now > svid.validity().not_after => Err(WhyFile::Expired),
+            Some(now) if now >= svid.validity().not_before => Ok(()),
+            Some(_) | None => Err(WhyFile::NotYetValid),
+        }
     }
+}
+
+fn check_id(svid: &X509Svid, in_force: &X509Svid) -> Result<(), WhyFile> {
+    if svid.id() == in_force.id() {
+        return Ok(());
+    }
+    Err(WhyFile::AnotherWorkload {
+        in_force: in_force.id().clone(),
+        found: svid.id().clone(),
+    })
 }

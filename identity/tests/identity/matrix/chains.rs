@@ -60,7 +60,24 @@ fn orders() -> Vec<Case> {
         ),
         Case::good(
             "chain with an authority too many",
-            deep(1).sending(|chain| chain.push(unrelated)),
+            deep(1).sending(|chain| chain.push(unrelated.clone())),
+        ),
+        // What the path does not need keeps the rules too.
+        Case::bad(
+            "chain with an authority too many that has a byte after its end",
+            "malformed",
+            deep(1).sending(|chain| chain.push([unrelated.as_ref(), &[0]].concat().into())),
+        ),
+        Case::bad(
+            "chain with an authority too many of version 1",
+            "malformed",
+            deep(1).sending(|chain| {
+                let old = Template {
+                    version: 0,
+                    ..Template::authority("old")
+                };
+                chain.push(Authority::root(old).certificate);
+            }),
         ),
         Case::bad(
             "chain with a leaf too many",

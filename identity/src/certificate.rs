@@ -29,6 +29,8 @@ const MAX_RSA_KEY_BYTES: usize = 560;
 pub(crate) struct Certificate<'a> {
     /// When it is valid by its own word.
     pub(crate) validity: Validity,
+    /// The subject's name in DER.
+    pub(crate) subject: &'a [u8],
     /// Whether the subject has no attribute at all.
     pub(crate) subject_is_empty: bool,
     /// The basic constraints, where stated.
@@ -62,6 +64,7 @@ impl<'a> Certificate<'a> {
         check_key(parsed.public_key())?;
         let mut certificate = Self {
             validity: parsed.validity().into(),
+            subject: parsed.tbs_certificate.subject.as_raw(),
             subject_is_empty: parsed.subject().iter().next().is_none(),
             basic_constraints: None,
             key_usage: None,

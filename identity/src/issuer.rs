@@ -14,6 +14,8 @@ const SCHEME: &str = "spiffe://";
 pub(crate) struct UnverifiedIssuer<'a> {
     /// Its bytes.
     pub(crate) der: &'a CertificateDer<'a>,
+    /// Its name in DER.
+    pub(crate) subject: &'a [u8],
     /// When it is valid by its own word.
     pub(crate) validity: Validity,
     /// How many authorities may stand below it, where it says so.
@@ -44,6 +46,7 @@ impl<'a> UnverifiedIssuer<'a> {
         check_name(&certificate, trust_domain)?;
         Ok(Self {
             der,
+            subject: certificate.subject,
             validity: certificate.validity,
             path_length,
         })

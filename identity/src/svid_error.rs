@@ -13,6 +13,9 @@ pub enum SvidError {
     /// More certificates than anybody needs.
     #[error("a chain has at most 8 certificates and 6 authorities below a root; this one has {0}")]
     ChainTooLong(usize),
+    /// More authorities of one name than a search for a path should have to try.
+    #[error("more than 3 authorities in the chain have the same name")]
+    AmbiguousIssuers,
     /// Not the DER of an X.509 v3 certificate.
     #[error("not a well-formed X.509 v3 certificate")]
     Malformed,
@@ -131,6 +134,7 @@ impl SvidError {
         match self {
             Self::NoCertificate => "no_certificate",
             Self::ChainTooLong(_) => "chain_too_long",
+            Self::AmbiguousIssuers => "ambiguous_issuers",
             Self::Malformed => "malformed",
             Self::DuplicateExtension => "duplicate_extension",
             Self::UnknownCriticalExtension(_) => "unknown_critical_extension",

@@ -15,6 +15,9 @@ use crate::svid_error::SvidError;
 use crate::validity::Validity;
 
 const MAX_CERTIFICATES: usize = 8;
+/// A search for a path tries every order of authorities that have the same name: with seven, that
+/// is thousands. Nested SPIRE servers do share a name, but are not nested that deeply.
+const MAX_NAMESAKES: usize = 3;
 
 /// Who a trusted chain speaks for, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub struct VerifiedSvid {
 
 /// Verifies a chain, leaf first, against the bundle of the leaf's own trust domain.
 ///
-/// The work is bounded: at most 8 certificates and small keys, which is checked before any
-/// signature. Every certificate has to keep the rules, also one that the path does not need.
+/// The work is bounded: at most 8 certificates, few of the same name, and small keys, which is
+/// checked before any signature. Every certificate has to keep the rules, also one that the path does not need.
 pub fn verify(
     chain: &[CertificateDer<'_>],
     bundles: &BundleSet,
@@ -62,7 +65,8 @@ impl<'a> UnverifiedChain<'a> {
         let issuers = issuers
             .iter()
             .map(|der| UnverifiedIssuer::read(der, leaf.id.trust_domain()))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        check_namesakes(&issuers)?;
         Ok(Self { der, leaf, issuers })
     }
 
@@ -77,6 +81,15 @@ impl<'a> UnverifiedChain<'a> {
             path_validity: leaf.validity.intersect(issuers_validity),
         })
     }
+}
+
+fn check_namesakes(issuers: &[UnverifiedIssuer<'_>]) -> Result<(), SvidError> {
+    let namesakes =
+        |of: &UnverifiedIssuer<'_>| issuers.iter().filter(|i| i.subject == of.subject).count();
+    if issuers.iter().any(|of| namesakes(of) > MAX_NAMESAKES) {
+        return Err(SvidError::AmbiguousIssuers);
+    }
+    Ok(())
 }
 
 /// Refuses a leaf outside of its own dates.

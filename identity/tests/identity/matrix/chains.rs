@@ -47,16 +47,21 @@ fn lengths() -> Vec<Case> {
 }
 
 fn orders() -> Vec<Case> {
-    let same_name = || vec![Template::authority("same"), Template::authority("same")];
+    let namesakes = |count| {
+        let templates = vec![Template::authority("same"); count];
+        Presented::authorities(Template::authority("same"), templates)
+    };
     let unrelated = root("unrelated").certificate;
     vec![
         Case::good(
             "chain out of order",
             deep(3).sending(|chain| chain[1..].reverse()),
         ),
-        Case::good(
-            "authorities that share one name",
-            Presented::authorities(Template::authority("same"), same_name()),
+        Case::good("root and three authorities of one name", namesakes(3)),
+        Case::bad(
+            "root and four authorities of one name",
+            "ambiguous_issuers",
+            namesakes(4),
         ),
         Case::good(
             "chain with an authority too many",

@@ -7,12 +7,13 @@
 //! - [`peer`]: what a connection remembers of its peer, checked again on every call
 //! - [`tls`]: configurations for `rustls` that use all of the above, and why a handshake failed
 //! - [`source`]: where SVIDs and bundles come from, and how they change
-//! - [`ca`](crate::ca): a small certificate authority for `taskpass dev` and tests (feature `ca`)
+//! - `ca`: a small certificate authority for `taskpass dev` and tests (feature `ca`)
 
 pub mod bundle;
 #[cfg(feature = "ca")]
 pub mod ca;
 mod certificate;
+mod crypto;
 mod issuer;
 mod leaf;
 mod path;

@@ -4,9 +4,9 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath};
 
 use crate::bundle::Bundle;
+use crate::crypto::signature_algorithms;
 use crate::issuer::UnverifiedIssuer;
 use crate::svid_error::SvidError;
-use crate::tls::signature_algorithms;
 use crate::validity::Validity;
 
 /// Finds a path to a root of the bundle, and says when all authorities on it are valid.

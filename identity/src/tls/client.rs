@@ -11,7 +11,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::failure::refused;
 use super::presenter::Presenter;
-use super::{Alpn, TlsIdentity, provider, signature_algorithms};
+use super::{Alpn, TlsIdentity};
+use crate::crypto::{provider, signature_algorithms};
 use crate::source::BundleSource;
 use crate::spiffe_id::SpiffeId;
 use crate::svid_error::SvidError;

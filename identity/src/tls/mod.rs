@@ -9,9 +9,8 @@ mod presenter;
 mod server;
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 
@@ -74,16 +73,4 @@ impl fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsIdentity").finish_non_exhaustive()
     }
-}
-
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-    LazyLock::new(|| Arc::new(ring::default_provider()));
-
-/// The signatures that are accepted, in certificates and in handshakes.
-pub(crate) fn signature_algorithms() -> WebPkiSupportedAlgorithms {
-    PROVIDER.signature_verification_algorithms
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::clone(&PROVIDER)
 }

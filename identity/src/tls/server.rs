@@ -12,7 +12,8 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::failure::refused;
 use super::presenter::Presenter;
-use super::{Alpn, TlsIdentity, provider, signature_algorithms};
+use super::{Alpn, TlsIdentity};
+use crate::crypto::{provider, signature_algorithms};
 use crate::source::BundleSource;
 use crate::verifier::verify;
 

@@ -5,8 +5,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
 use taskpass_identity::ca::{CertificateAuthority, IssuedSvid};
 use taskpass_identity::source::files::{self, FileError, FileSource, Reloader, SvidPaths, WhyFile};
@@ -71,6 +73,17 @@ impl Place {
 
     fn bundle_paths(&self) -> BTreeMap<taskpass_identity::TrustDomain, PathBuf> {
         BTreeMap::from([(domain("acme.example"), self.path("roots.pem"))])
+    }
+}
+
+/// A clock that a test sets, in seconds since 1970.
+#[derive(Debug)]
+struct Settable(AtomicU64);
+
+impl TimeProvider for Settable {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = self.0.load(Ordering::Relaxed);
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
     }
 }
 
@@ -255,6 +268,21 @@ async fn a_pair_of_another_time_does_not_replace_a_good_one() {
     place.write(&place.issue(HOUR, past));
     problem(&source, |why| *why == WhyFile::Expired).await;
     assert_eq!(source.current().chain(), old.chain());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_svid_that_nobody_renewed_is_a_problem_once_it_has_expired() {
+    let place = Place::with_svid();
+    let clock = Arc::new(Settable(AtomicU64::new(now().as_secs())));
+    let (source, reloader) = files::svid(place.paths(), clock.clone()).unwrap();
+    let running = Running::start(reloader);
+    clock.0.store(later(3601).as_secs(), Ordering::Relaxed);
+    problem(&source, |why| *why == WhyFile::Expired).await;
+    let next = place.issue(HOUR, later(3601));
+    place.write(&next);
+    taken_over(&source, &next).await;
+    no_problem(&source).await;
     running.stop().await;
 }
 

@@ -38,6 +38,10 @@ impl Load for BundleFiles {
         Ok(BundleSet::of_distinct(bundles))
     }
 
+    fn recheck(&self, _in_force: &BundleSet) -> Result<(), FileError> {
+        Ok(())
+    }
+
     fn log(&self, bundles: &BundleSet) {
         for bundle in bundles.iter() {
             tracing::info!(

@@ -88,7 +88,8 @@ impl<T> FileSource<T> {
         }
     }
 
-    /// What is wrong with the files since they were last good, if anything.
+    /// What is wrong with the files since they were last good, if anything; also that an SVID has
+    /// expired and no newer one came.
     pub fn problem(&self) -> Option<Arc<FileError>> {
         self.problem.borrow().clone()
     }

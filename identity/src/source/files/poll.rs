@@ -24,6 +24,9 @@ pub(super) trait Load: Send + Sync + 'static {
         in_force: Option<&Self::Value>,
     ) -> Result<Self::Value, FileError>;
 
+    /// Checks that what is in force is still good at this moment.
+    fn recheck(&self, in_force: &Self::Value) -> Result<(), FileError>;
+
     /// Writes a log line on a value that is now in force.
     fn log(&self, value: &Self::Value);
 }
@@ -65,8 +68,10 @@ impl<L: Load> Poller<L> {
     fn look(&mut self) -> Result<Option<L::Value>, FileError> {
         let contents = self.load.read()?;
         let found = digest(&contents);
+        let in_force = Arc::clone(&self.source.value.borrow());
         if found == self.in_force {
             self.seen = None;
+            self.load.recheck(&in_force)?;
             self.report(None);
             return Ok(None);
         }
@@ -74,7 +79,6 @@ impl<L: Load> Poller<L> {
             // Somebody may still be writing.
             return Ok(None);
         }
-        let in_force = Arc::clone(&self.source.value.borrow());
         let value = self.load.parse(&contents, Some(&in_force))?;
         self.in_force = found;
         self.seen = None;
@@ -87,7 +91,7 @@ impl<L: Load> Poller<L> {
                 return false;
             }
             if let Some(problem) = &problem {
-                tracing::warn!(error = %problem, "identity file not taken over, the old one stays");
+                tracing::warn!(error = %problem, "identity files have a problem");
             }
             *current = problem.map(Arc::new);
             true
@@ -156,6 +160,10 @@ mod tests {
                 return Err(FileError { path, why });
             }
             Ok(content)
+        }
+
+        fn recheck(&self, _: &String) -> Result<(), FileError> {
+            Ok(())
         }
 
         fn log(&self, _: &String) {}

@@ -53,13 +53,12 @@ impl Load for SvidFiles {
             // Jobs hang off who we are, and who we are does not change under way.
             in_force.map_or(Ok(()), |in_force| check_id(&svid, in_force))
         });
-        match checked {
-            Ok(()) => Ok(svid),
-            Err(why) => Err(FileError {
-                path: self.paths.certificate.clone(),
-                why,
-            }),
-        }
+        checked.map_err(|why| self.error(why))?;
+        Ok(svid)
+    }
+
+    fn recheck(&self, in_force: &X509Svid) -> Result<(), FileError> {
+        self.check_dates(in_force).map_err(|why| self.error(why))
     }
 
     fn log(&self, svid: &X509Svid) {
@@ -72,6 +71,13 @@ impl Load for SvidFiles {
 }
 
 impl SvidFiles {
+    fn error(&self, why: WhyFile) -> FileError {
+        FileError {
+            path: self.paths.certificate.clone(),
+            why,
+        }
+    }
+
     fn check_dates(&self, svid: &X509Svid) -> Result<(), WhyFile> {
         match self.time.current_time() {
             Some(now) if now > svid.validity().not_after => Err(WhyFile::Expired),

@@ -144,8 +144,8 @@ impl BundleSet {
     }
 
     /// Puts bundles together that are known to be of different trust domains.
-    pub(crate) fn of_distinct(bundles: impl IntoIterator<Item = Bundle>) -> Self {
-        let with_domain = |bundle: Bundle| (bundle.trust_domain.clone(), Arc::new(bundle));
+    pub(crate) fn of_distinct(bundles: impl IntoIterator<Item = Arc<Bundle>>) -> Self {
+        let with_domain = |bundle: Arc<Bundle>| (bundle.trust_domain.clone(), bundle);
         Self {
             by_domain: bundles.into_iter().map(with_domain).collect(),
         }
@@ -164,7 +164,7 @@ impl BundleSet {
 
 impl From<Bundle> for BundleSet {
     fn from(bundle: Bundle) -> Self {
-        Self::of_distinct([bundle])
+        Self::of_distinct([Arc::new(bundle)])
     }
 }
 

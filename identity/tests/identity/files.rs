@@ -385,6 +385,35 @@ async fn bundles_follow_their_files_and_are_never_lost() {
 }
 
 #[tokio::test]
+async fn one_broken_bundle_does_not_hold_up_the_others() {
+    let (place, other) = (Place::new(), Place::new());
+    let (ours, theirs) = (place.path("roots.pem"), place.path("theirs.pem"));
+    let (first, second) = (place.ca.certificate_pem(), other.ca.certificate_pem());
+    let foreign = CertificateAuthority::new(domain("other.example"), HOUR, now()).unwrap();
+    replace(&ours, format!("{first}{second}").as_bytes());
+    replace(&theirs, foreign.certificate_pem().as_bytes());
+    let mut paths = place.bundle_paths();
+    paths.insert(domain("other.example"), theirs.clone());
+    let (source, reloader) = files::bundles(paths).unwrap();
+    let running = Running::start(reloader);
+    let kept = source.current().get(&domain("other.example")).cloned();
+
+    replace(&theirs, b"");
+    let found = problem(&source, |_| true).await;
+    assert_eq!(found.path, theirs);
+    let mut changes = source.subscribe();
+    replace(&ours, second.as_bytes());
+    soon(changes.changed()).await.unwrap();
+
+    let bundles = source.current();
+    assert_eq!(bundles.get(&domain("acme.example")).unwrap().len(), 1);
+    let still = bundles.get(&domain("other.example")).unwrap();
+    assert!(Arc::ptr_eq(still, &kept.unwrap()));
+    assert_eq!(source.problem().unwrap().path, theirs);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn no_handshake_is_refused_while_both_sides_rotate() {
     const ROTATIONS: usize = 50;
     let place = Place::with_svid();

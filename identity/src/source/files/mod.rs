@@ -61,23 +61,16 @@ pub fn svid(
     paths: SvidPaths,
     time: Arc<dyn TimeProvider>,
 ) -> Result<(FileSource<X509Svid>, Reloader), FileError> {
-    open(svid::SvidFiles { paths, time })
+    let (poller, source) = Poller::open(svid::SvidFiles { paths, time })?;
+    Ok((source, Reloader::new(poller)))
 }
 
 /// Reads one file with roots for each trust domain; fails unless all are good.
 pub fn bundles(
     paths: BTreeMap<TrustDomain, PathBuf>,
 ) -> Result<(FileSource<BundleSet>, Reloader), FileError> {
-    open(bundles::BundleFiles { paths })
-}
-
-fn open<L: poll::Load>(load: L) -> Result<(FileSource<L::Value>, Reloader), FileError> {
-    let (poller, source) = Poller::open(load)?;
-    let reloader = Reloader {
-        interval: INTERVAL,
-        poll: Box::new(poller),
-    };
-    Ok((source, reloader))
+    let (files, source) = bundles::BundleFiles::open(paths)?;
+    Ok((source, Reloader::new(files)))
 }
 
 impl<T> FileSource<T> {
@@ -86,6 +79,22 @@ impl<T> FileSource<T> {
             value: Arc::new(watch::Sender::new(Arc::new(value))),
             problem: Arc::default(),
         }
+    }
+
+    fn current(&self) -> Arc<T> {
+        Arc::clone(&self.value.borrow())
+    }
+
+    fn publish(&self, value: T) {
+        self.value.send_replace(Arc::new(value));
+    }
+
+    fn report(&self, problem: Option<Arc<FileError>>) {
+        self.problem.send_if_modified(|current| {
+            let is_new = *current != problem;
+            *current = problem;
+            is_new
+        });
     }
 
     /// What is wrong with the files since they were last good, if anything; also that an SVID has
@@ -101,6 +110,13 @@ impl<T> FileSource<T> {
 }
 
 impl Reloader {
+    fn new(poll: impl Poll) -> Self {
+        Self {
+            interval: INTERVAL,
+            poll: Box::new(poll),
+        }
+    }
+
     /// Reads them at another interval than every second.
     pub fn every(self, interval: Duration) -> Self {
         // An interval of zero would panic in the timer.
@@ -139,7 +155,7 @@ impl Reloader {
 
 impl SvidSource for FileSource<X509Svid> {
     fn current(&self) -> Arc<X509Svid> {
-        Arc::clone(&self.value.borrow())
+        self.current()
     }
 
     fn subscribe(&self) -> watch::Receiver<Arc<X509Svid>> {
@@ -149,7 +165,7 @@ impl SvidSource for FileSource<X509Svid> {
 
 impl BundleSource for FileSource<BundleSet> {
     fn current(&self) -> Arc<BundleSet> {
-        Arc::clone(&self.value.borrow())
+        self.current()
     }
 
     fn subscribe(&self) -> watch::Receiver<Arc<BundleSet>> {

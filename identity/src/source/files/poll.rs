@@ -68,11 +68,11 @@ impl<L: Load> Poller<L> {
     fn look(&mut self) -> Result<Option<L::Value>, FileError> {
         let contents = self.load.read()?;
         let found = digest(&contents);
-        let in_force = Arc::clone(&self.source.value.borrow());
+        let in_force = self.source.current();
         if found == self.in_force {
             self.seen = None;
             self.load.recheck(&in_force)?;
-            self.report(None);
+            self.source.report(None);
             return Ok(None);
         }
         if self.seen.replace(found) != Some(found) {
@@ -85,17 +85,11 @@ impl<L: Load> Poller<L> {
         Ok(Some(value))
     }
 
-    fn report(&self, problem: Option<FileError>) {
-        self.source.problem.send_if_modified(|current| {
-            if current.as_deref() == problem.as_ref() {
-                return false;
-            }
-            if let Some(problem) = &problem {
-                tracing::warn!(error = %problem, "identity files have a problem");
-            }
-            *current = problem.map(Arc::new);
-            true
-        });
+    fn report(&self, problem: FileError) {
+        if self.source.problem().as_deref() != Some(&problem) {
+            tracing::warn!(error = %problem, "identity files have a problem");
+            self.source.report(Some(Arc::new(problem)));
+        }
     }
 }
 
@@ -105,10 +99,10 @@ impl<L: Load> Poll for Poller<L> {
             Ok(None) => {}
             Ok(Some(value)) => {
                 self.load.log(&value);
-                self.source.value.send_replace(Arc::new(value));
-                self.report(None);
+                self.source.publish(value);
+                self.source.report(None);
             }
-            Err(problem) => self.report(Some(problem)),
+            Err(problem) => self.report(problem),
         }
     }
 }
@@ -173,7 +167,7 @@ mod tests {
     fn after(content: &'static str, files: &Fake, poller: &mut Poller<Fake>) -> (String, bool) {
         files.write(content);
         poller.poll();
-        let value = poller.source.value.borrow().to_string();
+        let value = poller.source.current().to_string();
         (value, poller.source.problem().is_some())
     }
 

@@ -2,7 +2,7 @@
 //! credentials for its jobs, renews them, and takes them back when the job ends.
 //!
 //! - [`callers`]: which local caller is which workload
-//! - [`config`]: `agent.toml`
+//! - [`config`]: the file `agent.toml`
 //! - [`error`]: why the agent does not start, or stops
 //! - [`serve`]: runs the agent until it is told to stop
 

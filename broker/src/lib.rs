@@ -3,5 +3,6 @@
 //! From the outside in: `app` puts it together; `grpc`, `http` and `adapters` face the outside;
 //! `operations` are the use cases; [`domain`] and [`ports`] know nothing of any of them.
 
+pub mod adapters;
 pub mod domain;
 pub mod ports;

@@ -101,6 +101,8 @@ pub(crate) struct Globals {
 /// The commands. What each is about stands with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "agent")]
+    Agent(crate::commands::agent::Arguments),
     Run(run::Arguments),
     Token(token::Arguments),
     #[command(subcommand)]

@@ -18,6 +18,7 @@ pub(crate) struct Failure(Box<Told>);
 struct Told {
     what: String,
     why: Option<String>,
+    has_excerpt: bool,
     remedy: Option<String>,
     reason: Option<String>,
     correlation_id: Option<String>,
@@ -51,6 +52,13 @@ impl Failure {
     pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
         self.0.why = Some(why.to_string()).filter(|why| !why.is_empty());
         self
+    }
+
+    /// The same with a cause that shows several lines of a file, which stay lines.
+    pub(crate) fn why_with_excerpt(self, why: impl fmt::Display) -> Self {
+        let mut failure = self.why(why);
+        failure.0.has_excerpt = true;
+        failure
     }
 
     /// The same with what to try.
@@ -152,7 +160,15 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(&self.0.what))?;
         if let Some(why) = &self.0.why {
-            write!(f, "\n  why: {}", printable(why))?;
+            let why = if self.0.has_excerpt {
+                why.lines()
+                    .map(printable)
+                    .collect::<Vec<_>>()
+                    .join("\n       ")
+            } else {
+                printable(why).into_owned()
+            };
+            write!(f, "\n  why: {why}")?;
         }
         if let Some(advice) = self.advice() {
             write!(f, "\n  try: {}", printable(&advice))?;
@@ -215,6 +231,15 @@ mod tests {
     fn text_of_others_cannot_move_the_cursor_or_add_lines() {
         let failure = Failure::new("a").why("b\x1b[2Jc\nd");
         assert_eq!(failure.to_string(), "a\n  why: b\\u{1b}[2Jc\\nd");
+    }
+
+    #[test]
+    fn an_excerpt_of_a_file_keeps_its_lines() {
+        let failure = Failure::usage("bad file").why_with_excerpt("at 1:1\n|\x1b\n| ^");
+        assert_eq!(
+            failure.to_string(),
+            "bad file\n  why: at 1:1\n       |\\u{1b}\n       | ^"
+        );
     }
 
     #[test]

@@ -11,11 +11,15 @@ mod admin;
 mod command_line;
 mod commands;
 mod context;
+#[cfg(feature = "agent")]
+mod daemon;
 mod durations;
 mod environment;
 mod exit;
 mod failure;
 mod local;
+#[cfg(feature = "agent")]
+mod log;
 mod output;
 mod remedies;
 mod request;

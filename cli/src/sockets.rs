@@ -107,7 +107,7 @@ impl Kind {
         match self {
             Self::Agent => "ask whoever runs the agent to let your user or group use its socket",
             Self::Admin => {
-                "run it as the broker's user, or ask for your uid in `admin.uids` of broker.toml"
+                "run it as the broker's user, or ask for your uid in `listen.admin_uids` of broker.toml"
             }
         }
     }

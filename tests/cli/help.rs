@@ -3,8 +3,10 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "",
+    "agent",
+    "version",
     "run",
     "token",
     "job",

@@ -1,7 +1,11 @@
 //! The commands, one a file.
 
+#[cfg(feature = "agent")]
+pub(crate) mod agent;
 pub(crate) mod audit;
 pub(crate) mod completions;
+#[cfg(feature = "agent")]
+mod configuration;
 pub(crate) mod job;
 pub(crate) mod lease;
 mod own_jobs;
@@ -20,6 +24,8 @@ use crate::run;
 /// Performs a command to its end.
 pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        #[cfg(feature = "agent")]
+        Command::Agent(arguments) => agent::perform(arguments, context),
         Command::Run(arguments) => run::perform(arguments, context),
         Command::Token(arguments) => token::perform(&arguments, context),
         Command::Job(command) => job::perform(command, context),

@@ -54,6 +54,12 @@ impl Socket {
         }
     }
 
+    /// Its absolute path, where somebody named it.
+    pub(crate) fn named_path(&self) -> Option<PathBuf> {
+        let path = Some(&self.path).filter(|_| self.named)?;
+        std::path::absolute(path).ok()
+    }
+
     /// What to tell somebody who could not connect.
     pub(crate) fn unreachable(&self, error: &io::Error) -> Failure {
         let kind = self.kind;

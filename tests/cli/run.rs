@@ -197,3 +197,13 @@ fn a_disk_is_refused_before_a_job_is_opened() {
     assert!(stderr(&output).contains("it lies on a disk"), "{output:?}");
     assert_eq!(agent.calls(), []);
 }
+
+#[test]
+fn the_command_asks_the_same_agent_whatever_directory_it_goes_to() {
+    let agent = FakeAgent::start();
+    let mut command = agent.taskpass(&["run", "--agent-socket", "agent.sock", "--task", "t", "--"]);
+    command.args(["sh", "-c", "cd / && echo $TASKPASS_AGENT_SOCKET"]);
+    command.current_dir(agent.socket().parent().unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(stdout(&output).trim(), agent.socket().to_str().unwrap());
+}

@@ -2,9 +2,11 @@
 //!
 //! - [`connect`], [`failed`]: the connection, and what to say when a call fails
 //! - [`wire`]: times and words of the wire
-//! - [`job`], [`lease`]: how jobs and leases are shown
+//! - [`job`], [`lease`], [`ban`], [`audit`]: how these are shown
 //! - [`ending`]: ends something and waits until that is confirmed
 
+pub(crate) mod audit;
+pub(crate) mod ban;
 mod client;
 pub(crate) mod ending;
 pub(crate) mod job;

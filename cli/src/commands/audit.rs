@@ -3,19 +3,16 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
 use taskpass_proto::ids::JobId;
 use taskpass_proto::v1::get_audit_record_request::Key;
-use taskpass_proto::v1::{AuditRecord, GetAuditRecordRequest, ListAuditRecordsRequest};
+use taskpass_proto::v1::{GetAuditRecordRequest, ListAuditRecordsRequest};
 
-use crate::admin::{self, failed, wire};
+use crate::admin::audit::{Record, Records};
+use crate::admin::{self, failed};
 use crate::commands::pages::Limit;
 use crate::context::{Context, block_on};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
-use crate::output::{Page, View};
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -158,119 +155,6 @@ impl FromStr for RecordId {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Records {
-    records: Vec<Record>,
-    /// Pass it as `--position` to go on.
-    next_position: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct Record {
-    number: u64,
-    at: Option<Timestamp>,
-    event: String,
-    outcome: String,
-    subject: String,
-    task: String,
-    job: String,
-    lease: String,
-    generation: u32,
-    cause: String,
-    policy: String,
-    decision: String,
-    /// `null` where it was erased.
-    details: Value,
-}
-
-impl From<AuditRecord> for Record {
-    fn from(wire: AuditRecord) -> Self {
-        let details = serde_json::from_str(&wire.details).unwrap_or(match wire.details.as_str() {
-            "" => Value::Null,
-            text => Value::String(text.to_owned()),
-        });
-        Self {
-            number: wire.number,
-            at: wire::moment(wire.at),
-            event: wire.event,
-            outcome: wire.outcome,
-            subject: wire.subject,
-            task: wire.task,
-            job: wire.job_id,
-            lease: wire.lease_id,
-            generation: wire.generation,
-            cause: wire::cause(wire.cause),
-            policy: wire.policy,
-            decision: wire.decision_id,
-            details,
-        }
-    }
-}
-
-impl View for Records {
-    fn text(&self, page: &mut Page) {
-        if self.records.is_empty() {
-            page.line("no audit records; leave out filters to see more");
-            return;
-        }
-        let rows = self.records.iter().map(|record| {
-            let outcome = [&record.outcome, &record.cause].map(String::as_str);
-            [
-                record.number.to_string(),
-                page.when(record.at),
-                record.event.clone(),
-                outcome.join(" ").trim().to_owned(),
-                record.subject.clone(),
-                record.task.clone(),
-                record.job.clone(),
-            ]
-        });
-        let rows = rows.collect();
-        page.table(
-            [
-                "NUMBER", "WHEN", "EVENT", "OUTCOME", "SUBJECT", "TASK", "JOB",
-            ],
-            rows,
-        );
-        if let Some(position) = self.next_position {
-            page.gap();
-            page.line(&format!("there is more: --position {position}"));
-        }
-    }
-}
-
-impl View for Record {
-    fn text(&self, page: &mut Page) {
-        let generation = match self.generation {
-            0 => String::new(),
-            generation => generation.to_string(),
-        };
-        let facts = [
-            ("number", self.number.to_string()),
-            ("at", page.moment(self.at)),
-            ("event", self.event.clone()),
-            ("outcome", self.outcome.clone()),
-            ("cause", self.cause.clone()),
-            ("subject", self.subject.clone()),
-            ("task", self.task.clone()),
-            ("job", self.job.clone()),
-            ("lease", self.lease.clone()),
-            ("generation", generation),
-            ("policy", self.policy.clone()),
-            ("decision", self.decision.clone()),
-        ];
-        page.facts(facts);
-        page.gap();
-        match &self.details {
-            Value::Null => page.line("the details were erased, or there are none"),
-            details => {
-                let text = serde_json::to_string_pretty(details).unwrap_or_default();
-                text.lines().for_each(|line| page.line(line));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,19 +169,5 @@ mod tests {
         for bad in ["", "a b", "../x", "-1!", "ä"] {
             assert!(bad.parse::<RecordId>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn details_that_are_no_json_are_shown_as_they_are() {
-        let record = |details: &str| {
-            Record::from(AuditRecord {
-                details: details.to_owned(),
-                ..AuditRecord::default()
-            })
-            .details
-        };
-        assert_eq!(record(""), Value::Null);
-        assert_eq!(record("{\"a\":1}"), serde_json::json!({"a": 1}));
-        assert_eq!(record("{broken"), Value::String("{broken".to_owned()));
     }
 }

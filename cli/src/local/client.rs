@@ -15,8 +15,9 @@ use tokio::time::timeout;
 
 use crate::local::error::LocalError;
 use crate::local::events::Events;
+use crate::local::status::Status;
 use crate::local::wire::{
-    Closed, Credentials, Job, Jobs, OpenJob, OpenedJob, ProblemDetails, Status, Wanted,
+    Closed, Credentials, Job, Jobs, OpenJob, OpenedJob, ProblemDetails, Wanted,
 };
 use crate::sockets::Socket;
 
@@ -24,6 +25,8 @@ use crate::sockets::Socket;
 const SHORT: Duration = Duration::from_secs(5);
 /// For calls that the broker decides and an issuer answers.
 const LONG: Duration = Duration::from_secs(30);
+/// For the way of a call that says itself how long it may take.
+const MARGIN: Duration = Duration::from_millis(500);
 /// An answer holds at most 32 credentials.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
@@ -94,7 +97,7 @@ impl Agent {
             || serde_json::json!({}),
             |status| serde_json::json!({ "exit_status": status }),
         );
-        self.call(Method::DELETE, &path, &body, wait + SHORT).await
+        self.call(Method::DELETE, &path, &body, wait + MARGIN).await
     }
 
     /// Lists the jobs of the caller's user.

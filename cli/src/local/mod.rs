@@ -2,12 +2,14 @@
 //!
 //! - [`Agent`]: the calls
 //! - [`wire`]: what they carry
+//! - [`status`]: what the agent says of itself
 //! - [`events`]: the stream of a job's changes
 //! - [`error`]: why a call failed
 
 mod client;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod status;
 pub(crate) mod wire;
 
 pub(crate) use client::Agent;

@@ -87,6 +87,10 @@ impl Supervisor<'_> {
             .args(&self.plan.arguments)
             .env("TASKPASS_CREDENTIALS_DIR", self.directory.path())
             .env("TASKPASS_JOB_ID", &self.job.job);
+        if let Some(socket) = self.agent.socket().named_path() {
+            // `taskpass token --job` in the command asks the same agent.
+            command.env("TASKPASS_AGENT_SOCKET", socket);
+        }
         for variable in &self.plan.variables {
             let credential = self.credential(&variable.credential)?;
             command.env(&variable.name, credential.token.reveal());

@@ -5,7 +5,7 @@ use serde::Serialize;
 use taskpass_proto::v1::GetStatusResponse;
 
 use crate::admin::wire::moment;
-use crate::local::wire::{Problem, Status};
+use crate::local::status::{Problem, Status};
 
 use super::Seen;
 

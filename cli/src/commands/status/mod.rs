@@ -16,7 +16,7 @@ use crate::admin::{self, failed};
 use crate::context::{Context, block_on};
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
-use crate::local::wire::{self, Problem};
+use crate::local::status::{Problem, Status};
 use crate::sockets::Socket;
 
 use health::BrokerStatus;
@@ -65,7 +65,7 @@ pub(crate) fn perform(_: &Arguments, context: &Context) -> Result<Exit, Failure>
     Ok(report.exit())
 }
 
-async fn ask_agent(context: &Context) -> Seen<wire::Status> {
+async fn ask_agent(context: &Context) -> Seen<Status> {
     let agent = context.agent();
     let answer = async {
         let status = agent.status().await;

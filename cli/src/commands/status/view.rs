@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::local::wire::{Identity, Problem, Status};
+use crate::local::status::{Identity, Problem, Status};
 use crate::output::page::{FAINT, GOOD, WARNING};
 use crate::output::{Page, View};
 

@@ -26,6 +26,13 @@ pub struct LeaseId {
     number: u16,
 }
 
+/// Makes the text of a [TypeID](https://github.com/jetify-com/typeid/tree/main/spec) with a prefix that
+/// ends in `_`, from the time in milliseconds since 1970 and ten random bytes.
+pub fn type_id(prefix: &str, unix_millis: u64, random: [u8; 10]) -> String {
+    let suffix = Suffix(JobId::new(unix_millis, random).0.as_u128());
+    format!("{prefix}{suffix}")
+}
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
@@ -65,16 +72,6 @@ impl JobId {
     pub fn unix_millis(&self) -> u64 {
         let millis = self.0.as_u128() >> 80;
         u64::try_from(millis).unwrap_or(u64::MAX)
-    }
-
-    fn write_suffix(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.0.as_u128();
-        (0..SUFFIX_LENGTH).try_for_each(|place| {
-            let shift = 5 * (SUFFIX_LENGTH - 1 - place);
-            let digit = usize::from((value >> shift).to_le_bytes()[0] & 0x1f);
-            let symbol = ALPHABET.get(digit).copied().unwrap_or(b'0');
-            write!(f, "{}", char::from(symbol))
-        })
     }
 
     fn parse_suffix(suffix: &str) -> Option<u128> {
@@ -144,8 +141,7 @@ impl FromStr for LeaseId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(JOB_PREFIX)?;
-        self.write_suffix(f)
+        write!(f, "{JOB_PREFIX}{}", Suffix(self.0.as_u128()))
     }
 }
 
@@ -157,15 +153,32 @@ impl fmt::Debug for JobId {
 
 impl fmt::Display for LeaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(LEASE_PREFIX)?;
-        self.job.write_suffix(f)?;
-        write!(f, "_{}", self.number)
+        write!(
+            f,
+            "{LEASE_PREFIX}{}_{}",
+            Suffix(self.job.0.as_u128()),
+            self.number
+        )
     }
 }
 
 impl fmt::Debug for LeaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// 128 bits as 26 digits of base 32.
+struct Suffix(u128);
+
+impl fmt::Display for Suffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (0..SUFFIX_LENGTH).try_for_each(|place| {
+            let shift = 5 * (SUFFIX_LENGTH - 1 - place);
+            let digit = usize::from((self.0 >> shift).to_le_bytes()[0] & 0x1f);
+            let symbol = ALPHABET.get(digit).copied().unwrap_or(b'0');
+            write!(f, "{}", char::from(symbol))
+        })
     }
 }
 

@@ -65,6 +65,9 @@ pub enum Event {
     /// A signing key was made.
     #[serde(rename = "key.created")]
     KeyCreated,
+    /// The store works again after a failure.
+    #[serde(rename = "store.recovered")]
+    StoreRecovered,
     /// The broker started.
     #[serde(rename = "broker.started")]
     BrokerStarted,
@@ -219,6 +222,7 @@ impl Event {
             Self::PolicyRefused => "policy.refused",
             Self::AdminCalled => "admin.called",
             Self::KeyCreated => "key.created",
+            Self::StoreRecovered => "store.recovered",
             Self::BrokerStarted => "broker.started",
         }
     }

@@ -1,15 +1,20 @@
-//! Signs tokens.
+//! Signs tokens, and recognises them again.
 
 use zeroize::Zeroizing;
 
+use crate::domain::time::UnixMillis;
 use crate::domain::token::Claims;
 
 /// Signs tokens.
-pub trait Signer: Send + Sync + 'static {
-    /// Signs the claims under the current key: a JWS in compact form.
-    ///
-    /// Fails when no key may sign for as long as the token lives.
-    fn sign(&self, claims: &Claims) -> Result<Zeroizing<String>, SigningFailed>;
+pub trait Signer: Send + Sync {
+    /// Signs the claims under the key that signs at `now`: a JWS in compact form (RFC 7515, section 7.1).
+    fn sign(&self, claims: &Claims, now: UnixMillis) -> Result<Zeroizing<String>, SigningFailed>;
+}
+
+/// Recognises tokens that we signed.
+pub trait TokenReader: Send + Sync {
+    /// The claims of a token whose signature is ours, whatever they say; `None` for anything else.
+    fn read(&self, token: &str, now: UnixMillis) -> Option<Claims>;
 }
 
 /// No token could be made.

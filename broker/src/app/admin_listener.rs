@@ -1,0 +1,106 @@
+//! The operator's Unix socket: owner only, and a list of user ids that the kernel vouches for.
+
+use std::convert::Infallible;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// Who called, by the kernel's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operator {
+    /// The user id.
+    pub uid: u32,
+}
+
+/// The operator's socket.
+pub struct AdminListener {
+    listener: UnixListener,
+    path: PathBuf,
+    uids: Vec<u32>,
+}
+
+impl AdminListener {
+    /// Binds the socket, in the place of one that nobody listens on any more.
+    pub fn bind(path: &Path, uids: Vec<u32>) -> io::Result<Self> {
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        Ok(Self { listener, path: path.to_owned(), uids })
+    }
+
+    /// Serves until the broker closes.
+    pub async fn serve(self, router: Router, shutdown: CancellationToken) {
+        let connections = TaskTracker::new();
+        let uids: Arc<[u32]> = self.uids.clone().into();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = shutdown.cancelled() => break,
+            };
+            let Ok((stream, _)) = accepted else { continue };
+            let (router, uids, shutdown) = (router.clone(), Arc::clone(&uids), shutdown.clone());
+            connections.spawn(async move { connection(stream, router, &uids, shutdown).await });
+        }
+        connections.close();
+        connections.wait().await;
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn connection(
+    stream: UnixStream,
+    router: Router,
+    uids: &[u32],
+    shutdown: CancellationToken,
+) {
+    let Ok(credentials) = stream.peer_cred() else { return };
+    let uid = credentials.uid();
+    if !uids.contains(&uid) {
+        tracing::warn!(admin.uid = uid, "administrative connection refused");
+        metrics::counter!("taskpass_admin_refused_total").increment(1);
+        return;
+    }
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Operator { uid });
+        let router = router.clone();
+        async move {
+            match router.oneshot(request.map(Body::new)).await {
+                Ok(response) => Ok::<_, Infallible>(response),
+                Err(never) => match never {},
+            }
+        }
+    });
+    let builder = Builder::new(TokioExecutor::new()).http2_only();
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = shutdown.cancelled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}
+
+/// Removes a socket that nobody listens on; refuses to touch a live one, or a file that is no socket.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is not a socket"));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another broker listens on it")),
+        Err(_) => fs::remove_file(path),
+    }
+}

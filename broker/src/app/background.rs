@@ -1,0 +1,95 @@
+//! What the broker does by itself, one loop each.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::keys::key_set::KeySet;
+use crate::operations::gate::Gate;
+use crate::operations::{Operations, denials, end_job, expire, silence, store_trouble};
+use crate::ports::store::Store;
+
+/// How often the key schedule is looked at.
+const KEYS_EVERY: Duration = Duration::from_secs(3600);
+/// How often the gate forgets workloads that have gone quiet.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+
+/// The loops, until `shutdown`.
+pub fn spawn(
+    tasks: &mut JoinSet<()>,
+    operations: &Arc<Operations>,
+    gate: &Arc<Gate>,
+    keys: (&Arc<KeySet>, &Arc<dyn Store>),
+    shutdown: &CancellationToken,
+) {
+    let mut every = |period: Duration, work: Work| {
+        tasks.spawn(repeat(period, shutdown.clone(), work));
+    };
+    let this = Arc::clone(operations);
+    every(expire::LOOK_EVERY, work(move || {
+        let this = Arc::clone(&this);
+        async move { log(this.expire_due().await.map(drop), "expiry was put off") }
+    }));
+    let this = Arc::clone(operations);
+    every(silence::LOOK_EVERY, work(move || {
+        let this = Arc::clone(&this);
+        async move { log(this.end_silent().await, "ending silent holders' jobs was put off") }
+    }));
+    let this = Arc::clone(operations);
+    every(end_job::REPEAT_EVERY, work(move || {
+        let this = Arc::clone(&this);
+        async move { drop(this.repeat_pending_ends().await) }
+    }));
+    let this = Arc::clone(operations);
+    every(store_trouble::TRY_EVERY, work(move || {
+        let this = Arc::clone(&this);
+        async move { this.try_failing_store().await }
+    }));
+    let this = Arc::clone(operations);
+    every(denials::FLUSH_EVERY, work(move || {
+        let this = Arc::clone(&this);
+        async move { this.flush_denials().await }
+    }));
+    let this = Arc::clone(gate);
+    every(TIDY_EVERY, work(move || {
+        let this = Arc::clone(&this);
+        async move { this.tidy() }
+    }));
+    let (keys, store) = (Arc::clone(keys.0), Arc::clone(keys.1));
+    let this = Arc::clone(operations);
+    every(KEYS_EVERY, work(move || {
+        let (keys, store, now) = (Arc::clone(&keys), Arc::clone(&store), this.now());
+        async move { log(keys.add_missing(store.as_ref(), now).await.map(drop), "no key was made") }
+    }));
+}
+
+type Work = Box<dyn FnMut() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+fn work<F, T>(mut work: F) -> Work
+where
+    F: FnMut() -> T + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    Box::new(move || Box::pin(work()))
+}
+
+async fn repeat(period: Duration, shutdown: CancellationToken, mut work: Work) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => work().await,
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+fn log<E: std::fmt::Display>(outcome: Result<(), E>, what: &'static str) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "{what}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Whether the broker can serve, and what is wrong, each with what to do about it.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::clock_guard::ClockState;
+use crate::domain::time::UnixMillis;
+use crate::operations::Operations;
+
+/// Looks at everything that can be wrong.
+pub struct Health {
+    operations: Arc<Operations>,
+    svid: Box<dyn Fn() -> SvidHealth + Send + Sync>,
+    draining: CancellationToken,
+}
+
+/// The broker's own SVID.
+#[derive(Debug, Clone)]
+pub struct SvidHealth {
+    /// Its end.
+    pub expires_at: UnixMillis,
+    /// Why its newest files were refused.
+    pub error: Option<String>,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Whether the broker can serve all the same.
+    pub serves: bool,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Whether the broker can serve.
+    pub ready: bool,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Health {
+    /// Looks at these.
+    pub fn new(
+        operations: Arc<Operations>,
+        svid: Box<dyn Fn() -> SvidHealth + Send + Sync>,
+        draining: CancellationToken,
+    ) -> Self {
+        Self { operations, svid, draining }
+    }
+
+    /// The broker's own SVID.
+    pub fn svid(&self) -> SvidHealth {
+        (self.svid)()
+    }
+
+    /// Looks now.
+    pub fn report(&self) -> Report {
+        let found = [
+            self.draining(),
+            self.clock(),
+            self.policy(),
+            self.refused_policy(),
+            self.store(),
+            self.own_svid(),
+            self.svid_files(),
+        ];
+        let problems: Vec<Problem> = found.into_iter().flatten().collect();
+        Report { ready: problems.iter().all(|problem| problem.serves), problems }
+    }
+
+    /// Sets the gauges that only a look can tell.
+    pub fn gauge(&self) {
+        let report = self.report();
+        metrics::gauge!("taskpass_ready").set(f64::from(u8::from(report.ready)));
+        let live = u32::try_from(self.operations.live_sessions()).unwrap_or(u32::MAX);
+        metrics::gauge!("taskpass_live_holders").set(f64::from(live));
+        if let Ok(open) = self.operations.open_jobs() {
+            let open = u32::try_from(open).unwrap_or(u32::MAX);
+            metrics::gauge!("taskpass_open_jobs").set(f64::from(open));
+        }
+    }
+
+    fn draining(&self) -> Option<Problem> {
+        self.draining
+            .is_cancelled()
+            .then(|| problem("the broker is shutting down", "wait for the next one", false))
+    }
+
+    fn clock(&self) -> Option<Problem> {
+        match self.operations.clock_state() {
+            ClockState::Steady => None,
+            ClockState::Stepped { steady_in } => Some(problem(
+                format!(
+                    "the clock stepped; nothing is issued and nothing expires for {} s more",
+                    steady_in.as_secs()
+                ),
+                "check the machine's time service",
+                false,
+            )),
+        }
+    }
+
+    fn policy(&self) -> Option<Problem> {
+        self.operations.policy().is_none().then(|| {
+            problem(
+                "no policy is loaded, so nothing is granted",
+                "run `taskpass policy check` on the policy directory",
+                false,
+            )
+        })
+    }
+
+    fn refused_policy(&self) -> Option<Problem> {
+        self.operations.policy_status().refused.map(|why| {
+            problem(
+                format!("the newest policy files were refused: {why}"),
+                "run `taskpass policy check` on the policy directory; the policy before stays in force",
+                true,
+            )
+        })
+    }
+
+    fn store(&self) -> Option<Problem> {
+        match self.operations.store_trouble() {
+            None => None,
+            Some(error) => Some(problem(error.to_string(), error.kind.remedy(), false)),
+        }
+    }
+
+    fn own_svid(&self) -> Option<Problem> {
+        (self.svid().expires_at <= self.operations.now()).then(|| {
+            problem(
+                "the broker's SVID has expired",
+                "rotate the files under `[identity]` in `broker.toml`",
+                false,
+            )
+        })
+    }
+
+    fn svid_files(&self) -> Option<Problem> {
+        self.svid().error.map(|error| {
+            problem(
+                format!("the newest SVID or bundle files were refused: {error}"),
+                "mend the files; those before stay in use until they expire",
+                true,
+            )
+        })
+    }
+}
+
+fn problem(what: impl Into<String>, remedy: impl Into<String>, serves: bool) -> Problem {
+    Problem { what: what.into(), remedy: remedy.into(), serves }
+}

@@ -1,0 +1,170 @@
+//! The workload port: TCP, mutual TLS, then HTTP/2 (gRPC) or HTTP/1.1 on the same connection.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
+use taskpass_identity::{PeerSvid, SvidError};
+use taskpass_proto::limits::MAX_STREAMS_PER_CONNECTION;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::connection::{Connection, Shutdown};
+use crate::ports::clock::Clock;
+use crate::ports::random::{self, Random};
+
+/// A handshake that takes longer is given up.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// Connections that are open at once, handshakes included.
+const MAX_CONNECTIONS: usize = 10_000;
+/// Wait this long before accepting again when the system has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Headers of HTTP/1.1 requests must be there by then.
+const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// Calls under way when a connection ends have this long.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
+
+/// The workload port.
+pub struct WorkloadListener {
+    /// Bound already.
+    pub listener: TcpListener,
+    /// Mutual TLS.
+    pub tls: Arc<ServerConfig>,
+    /// What is served.
+    pub router: Router,
+    /// The longest life of a connection; each lives up to a tenth less, so that not all end together.
+    pub max_age: Duration,
+    /// Time, for the end of SVIDs.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for the jitter.
+    pub random: Arc<dyn Random>,
+    /// Where the broker is in shutting down.
+    pub shutdown: Shutdown,
+}
+
+impl WorkloadListener {
+    /// Serves until the broker closes, and then until every connection has ended.
+    pub async fn serve(self) {
+        let this = Arc::new(self);
+        let connections = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                accepted = this.listener.accept() => accepted,
+                () = this.shutdown.closing.cancelled() => break,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                metrics::counter!("taskpass_handshakes_refused_total", "why" => "too_many")
+                    .increment(1);
+                continue;
+            };
+            let this = Arc::clone(&this);
+            // Each handshake in a task of its own: a slow peer stalls nobody.
+            connections.spawn(async move {
+                this.connection(stream).await;
+                drop(place);
+            });
+        }
+        connections.close();
+        connections.wait().await;
+    }
+
+    async fn connection(&self, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
+        let stream = match timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return refused(&error),
+            Err(_) => {
+                metrics::counter!("taskpass_handshakes_refused_total", "why" => "timeout")
+                    .increment(1);
+                tracing::info!("handshake refused: it took too long");
+                return;
+            }
+        };
+        match PeerSvid::of_connection(stream.get_ref().1) {
+            Some(peer) => self.serve_connection(stream, peer).await,
+            // The verifier let it in, so it has an SVID; without one there is nobody to answer.
+            None => tracing::error!("a connection without an SVID got past the handshake"),
+        }
+    }
+
+    async fn serve_connection(&self, stream: TlsStream<TcpStream>, peer: PeerSvid) {
+        let ends_at = self.ends_at(&peer);
+        let streams = TaskTracker::new();
+        let connection = Arc::new(Connection::new(
+            peer,
+            ends_at.into_std(),
+            self.shutdown.clone(),
+            streams.clone(),
+        ));
+        let router = self.router.clone();
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(&connection));
+            let router = router.clone();
+            async move { Ok::<_, Infallible>(infallible(router.oneshot(request.map(Body::new)).await)) }
+        });
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+            .keep_alive_interval(Some(Duration::from_secs(20)))
+            .keep_alive_timeout(Duration::from_secs(10));
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = sleep_until(ends_at) => {}
+            () = self.shutdown.closing.cancelled() => {}
+        }
+        // GOAWAY: calls under way finish, new ones go to the next connection. Streams end themselves.
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(DRAIN_DEADLINE, connection).await;
+        streams.close();
+        let _ = timeout(DRAIN_DEADLINE, streams.wait()).await;
+    }
+
+    fn ends_at(&self, peer: &PeerSvid) -> Instant {
+        let svid_ends = peer.expires_at().saturating_sub(Duration::from_millis(
+            self.clock.now().as_millis(),
+        ));
+        let jitter = random::array::<1>(self.random.as_ref()).map_or(0, |[byte]| u32::from(byte));
+        let age = self.max_age - self.max_age / 10 * jitter / 256;
+        Instant::now() + age.min(svid_ends)
+    }
+}
+
+/// One log line and a counter saying why; the peer gets no more than a TLS alert.
+fn refused(error: &std::io::Error) {
+    let why = SvidError::of_handshake(error).map_or("tls", |error| error.code());
+    metrics::counter!("taskpass_handshakes_refused_total", "why" => why).increment(1);
+    tracing::info!(error.code = why, error.message = %error, "handshake refused");
+}
+
+fn infallible<T>(result: Result<T, Infallible>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,47 @@
+//! The only reader of files and environment.
+//!
+//! - [`broker`]: `broker.toml`
+//! - [`sealing_keys`]: the key files that it names
+//! - [`policy_files`]: the policy directory
+
+pub mod broker;
+pub mod policy_files;
+pub mod sealing_keys;
+
+pub use broker::BrokerConfig;
+
+use std::path::PathBuf;
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of another kind; the message has line, column and text.
+    #[error("`{}`: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+    /// A value that cannot be.
+    #[error("`{key}`: {message}")]
+    Invalid {
+        /// Its place in the file.
+        key: String,
+        /// What is wrong and what to write instead.
+        message: String,
+    },
+}
+
+/// A value that cannot be.
+pub(crate) fn invalid(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { key: key.into(), message: message.into() }
+}

@@ -1,0 +1,124 @@
+//! The service `Broker`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use taskpass_proto::v1;
+use taskpass_proto::v1::broker_server::Broker;
+use tonic::{Request, Response, Status, Streaming};
+use zeroize::Zeroizing;
+
+use super::heartbeat_stream::HeartbeatStream;
+use super::refusals::{refused, unimplemented};
+use super::{answers, requests};
+use crate::app::connection::Connection;
+use crate::operations::Operations;
+use crate::operations::gate::{CallKind, Caller, Gate};
+
+/// Answers workloads.
+#[derive(Clone)]
+pub struct BrokerService {
+    operations: Arc<Operations>,
+    gate: Arc<Gate>,
+}
+
+impl BrokerService {
+    /// Answers with these use cases whom the gate admits.
+    pub fn new(operations: Arc<Operations>, gate: Arc<Gate>) -> Self {
+        Self { operations, gate }
+    }
+
+    fn admit<T>(&self, request: &Request<T>, kind: CallKind) -> Result<Caller, Status> {
+        let connection = connection(request)?;
+        self.gate.admit(connection.peer(), kind).map_err(refused)
+    }
+}
+
+#[tonic::async_trait]
+impl Broker for BrokerService {
+    async fn open_job(
+        &self,
+        request: Request<v1::OpenJobRequest>,
+    ) -> Result<Response<v1::OpenJobResponse>, Status> {
+        let caller = self.admit(&request, CallKind::Asks)?;
+        let request = requests::open_job(request.into_inner()).map_err(refused)?;
+        let opened = self.operations.open_job(&caller, request).await.map_err(refused)?;
+        Ok(Response::new(answers::opened(opened)))
+    }
+
+    async fn issue(
+        &self,
+        request: Request<v1::IssueRequest>,
+    ) -> Result<Response<v1::IssueResponse>, Status> {
+        let caller = self.admit(&request, CallKind::Asks)?;
+        let request = requests::issue(request.into_inner()).map_err(refused)?;
+        let issued = self.operations.issue(&caller, request).await.map_err(refused)?;
+        Ok(Response::new(answers::issued(issued)))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewResponse>, Status> {
+        let caller = self.admit(&request, CallKind::Asks)?;
+        let request = requests::renew(request.into_inner()).map_err(refused)?;
+        let renewed = self.operations.renew(&caller, request).await.map_err(refused)?;
+        Ok(Response::new(answers::renewed(renewed)))
+    }
+
+    async fn close_job(
+        &self,
+        request: Request<v1::CloseJobRequest>,
+    ) -> Result<Response<v1::CloseJobResponse>, Status> {
+        let caller = self.admit(&request, CallKind::GivesBack)?;
+        let request = requests::close_job(request.into_inner()).map_err(refused)?;
+        let progress = self.operations.close_job(&caller, &request).await.map_err(refused)?;
+        Ok(Response::new(answers::closed(progress)))
+    }
+
+    type HeartbeatStream =
+        Pin<Box<dyn Stream<Item = Result<v1::HeartbeatResponse, Status>> + Send>>;
+
+    async fn heartbeat(
+        &self,
+        request: Request<Streaming<v1::HeartbeatRequest>>,
+    ) -> Result<Response<Self::HeartbeatStream>, Status> {
+        self.admit(&request, CallKind::GivesBack)?;
+        let connection = connection(&request)?;
+        let stream = HeartbeatStream {
+            operations: Arc::clone(&self.operations),
+            gate: Arc::clone(&self.gate),
+            connection,
+        };
+        let answers = stream.begin(request.into_inner()).await?;
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn introspect(
+        &self,
+        request: Request<v1::IntrospectRequest>,
+    ) -> Result<Response<v1::IntrospectResponse>, Status> {
+        let caller = self.admit(&request, CallKind::GivesBack)?;
+        let token = Zeroizing::new(request.into_inner().token);
+        let claims = self.operations.introspect(&caller, &token).map_err(refused)?;
+        Ok(Response::new(answers::introspected(claims.as_deref())))
+    }
+
+    type WatchRevocationsStream =
+        Pin<Box<dyn Stream<Item = Result<v1::WatchRevocationsResponse, Status>> + Send>>;
+
+    async fn watch_revocations(
+        &self,
+        request: Request<v1::WatchRevocationsRequest>,
+    ) -> Result<Response<Self::WatchRevocationsStream>, Status> {
+        self.admit(&request, CallKind::Asks)?;
+        Err(unimplemented("WatchRevocations"))
+    }
+}
+
+/// The connection that a request came on. Without one there is no caller.
+fn connection<T>(request: &Request<T>) -> Result<Arc<Connection>, Status> {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    connection.ok_or_else(|| Status::unauthenticated("this service needs mutual TLS"))
+}

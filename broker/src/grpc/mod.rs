@@ -1,0 +1,16 @@
+//! The gRPC faces: wire in, wire out.
+//!
+//! - [`broker_service`]: the workload's side, over mutual TLS
+//! - [`heartbeat_stream`]: its one long stream
+//! - [`admin_service`]: the operator's side, on a Unix socket
+//! - [`requests`], [`answers`], [`admin_answers`], [`words`]: between the wire and our own types
+//! - [`refusals`]: the one place that tells callers why not
+
+pub mod admin_answers;
+pub mod admin_service;
+pub mod answers;
+pub mod broker_service;
+pub mod heartbeat_stream;
+pub mod refusals;
+pub mod requests;
+pub mod words;

@@ -1,0 +1,145 @@
+//! Ends a job: one durable mark, in effect at once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use taskpass_proto::ids::JobId;
+use taskpass_proto::refusal::Refusal;
+
+use super::Operations;
+use super::gate::{Caller, HolderClaim};
+use super::notices::JobEnded;
+use crate::domain::cause::Cause;
+use crate::domain::change::end::{Authority, Ended, Ending, end};
+use crate::domain::job::End;
+use crate::ports::store::jobs::transact;
+
+/// A holder's word that its job is over.
+#[derive(Debug, Clone)]
+pub struct CloseJob {
+    /// The job.
+    pub job: JobId,
+    /// Who says so.
+    pub holder: HolderClaim,
+    /// [`Cause::JobClosed`] or [`Cause::ProcessExited`].
+    pub cause: Cause,
+    /// How the command ended, as reported.
+    pub exit_status: Option<i32>,
+}
+
+/// How far an end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Durable, and done at every target.
+    Confirmed(Cause),
+    /// In effect as far as this broker can tell, and not durable yet. Ask again.
+    Pending(Cause),
+}
+
+/// What an operator's word came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorEnd {
+    /// The job is over, or will be.
+    Known(Progress),
+    /// There is no such job.
+    Unknown,
+}
+
+impl Operations {
+    /// Closes a job on its holder's word. Never refused for what the store can or cannot do.
+    ///
+    /// Somebody else's job is answered as an unknown one: as closed.
+    pub async fn close_job(
+        &self,
+        caller: &Caller,
+        request: &CloseJob,
+    ) -> Result<Progress, Refusal> {
+        let owner = self.owner(caller, &request.holder)?;
+        let details = match request.exit_status {
+            Some(status) => json!({ "reported_exit_status": status }),
+            None => json!({}),
+        };
+        let ending = Ending {
+            id: request.job,
+            authority: Authority::Owner(owner),
+            end: End { cause: request.cause, at: self.now() },
+            details,
+        };
+        Ok(match self.end(ending).await {
+            (Progress::Pending(cause), _) => Progress::Pending(cause),
+            (Progress::Confirmed(cause), _) => Progress::Confirmed(cause),
+        })
+    }
+
+    /// Ends a job on the broker's own word.
+    pub async fn end_by_broker(&self, job: JobId, cause: Cause, details: Value) -> OperatorEnd {
+        let end = End { cause, at: self.now() };
+        let ending = Ending { id: job, authority: Authority::Broker, end, details };
+        match self.end(ending).await {
+            (Progress::Confirmed(_), Some(Ended::Unknown)) => OperatorEnd::Unknown,
+            (progress, _) => OperatorEnd::Known(progress),
+        }
+    }
+
+    /// Repeats the ends that the store did not take yet. Says how many are left.
+    pub async fn repeat_pending_ends(&self) -> usize {
+        for ending in self.pending_ends.waiting() {
+            self.end(ending).await;
+        }
+        self.pending_ends.waiting().len()
+    }
+
+    async fn end(&self, ending: Ending) -> (Progress, Option<Ended>) {
+        let (job, cause) = (ending.id, ending.end.cause);
+        let change = ending.clone();
+        let outcome = transact(self.store.as_ref(), job, move |now| end(now, &change)).await;
+        match outcome {
+            Ok(ended) => {
+                self.pending_ends.remove(job);
+                let first = match &ended {
+                    Ended::Before(first) => first.cause,
+                    Ended::Now(_) | Ended::Foreign | Ended::Unknown => cause,
+                };
+                self.announce_end(&ending, &ended);
+                (Progress::Confirmed(first), Some(ended))
+            }
+            Err(error) => {
+                self.store_failed(&error);
+                self.keep_pending(ending);
+                (Progress::Pending(cause), None)
+            }
+        }
+    }
+
+    /// Takes an end into effect in memory when it cannot be recorded, but only on its owner's word.
+    fn keep_pending(&self, ending: Ending) {
+        let allowed = match &ending.authority {
+            Authority::Broker => true,
+            // When the job cannot be read either, introspection fails closed by itself, and the holder
+            // repeats its word until it is confirmed.
+            Authority::Owner(owner) => self
+                .store
+                .job(ending.id)
+                .is_ok_and(|known| known.is_some_and(|known| known.job.owner == *owner)),
+        };
+        if allowed {
+            self.pending_ends.insert(ending);
+        }
+    }
+
+    fn announce_end(&self, ending: &Ending, ended: &Ended) {
+        let Ended::Now(owner) = ended else { return };
+        let cause = ending.end.cause;
+        metrics::counter!("taskpass_jobs_ended_total", "cause" => cause.as_str()).increment(1);
+        tracing::info!(
+            job.id = %ending.id, job.cause = cause.as_str(), job.subject = %owner.subject,
+            "job ended"
+        );
+        if ending.authority == Authority::Broker {
+            self.notices.tell(owner, JobEnded { job: ending.id, cause });
+        }
+    }
+}
+
+/// How often [`Operations::repeat_pending_ends`] is called while any is left.
+pub const REPEAT_EVERY: Duration = Duration::from_millis(500);

@@ -1,0 +1,126 @@
+//! Issues more credentials to an open job, decided anew.
+
+use serde_json::json;
+use taskpass_proto::ids::JobId;
+use taskpass_proto::reason::Reason;
+use taskpass_proto::refusal::Refusal;
+
+use super::gate::{Caller, HolderClaim};
+use super::open_job::job_ended;
+use super::tokens::{IssuedToken, term, terms};
+use super::Operations;
+use crate::domain::audit::{Event, Record};
+use crate::domain::change::JobWithLeases;
+use crate::domain::change::issue::{Addition, Issued, issue};
+use crate::domain::job::{Opening, Owner};
+use crate::domain::lease::{Term, Terms};
+use crate::domain::policy::{Outcome, Request, Wanted};
+use crate::domain::time::UnixMillis;
+use crate::ports::store::jobs::transact;
+
+/// What a holder asks for its job.
+#[derive(Debug, Clone)]
+pub struct IssueMore {
+    /// The job.
+    pub job: JobId,
+    /// Who asks.
+    pub holder: HolderClaim,
+    /// The credentials wanted; none means all that are granted.
+    pub wanted: Vec<Wanted>,
+}
+
+/// More credentials.
+#[derive(Debug)]
+pub struct IssuedMore {
+    /// The decision.
+    pub decision: String,
+    /// The time that lifetimes are counted from.
+    pub now: UnixMillis,
+    /// The credentials.
+    pub credentials: Vec<IssuedToken>,
+}
+
+impl Operations {
+    /// Issues more credentials to a job of the caller's, if today's policy lets it.
+    pub async fn issue(&self, caller: &Caller, request: IssueMore) -> Result<IssuedMore, Refusal> {
+        let owner = self.admit_holder(caller, &request.holder).await?;
+        self.refuse_unless_clock_is_steady()?;
+        let now = self.now();
+        let known = self.store.job(request.job).map_err(|error| self.store_failed(&error))?;
+        let Some(known) = known.filter(|known| known.job.owner == owner) else {
+            return Err(self.unknown_job(request.job, &owner, now).await);
+        };
+        let Some(opening) = known.job.as_open() else { return Err(job_ended()) };
+        let decision = self.decision_id(now)?;
+        let (grants, policy) = self.decide_issue(&request, &known, opening, now).await?;
+        let addition = Addition { owner, grants, decision: decision.clone(), policy, at: now };
+        let change = move |current: &_| issue(current, &addition);
+        let issued = transact(self.store.as_ref(), request.job, change)
+            .await
+            .map_err(|error| self.store_failed(&error))?;
+        match issued {
+            Issued::New(_) if self.pending_ends.contains(request.job) => Err(job_ended()),
+            Issued::New(leases) => {
+                metrics::counter!("taskpass_decisions_total", "outcome" => "allowed").increment(1);
+                let credentials = self.sign_all(&known.job, &leases, now)?;
+                Ok(IssuedMore { decision, now, credentials })
+            }
+            Issued::JobUnknown => Err(job_unknown()),
+            Issued::JobEnded(_) => Err(job_ended()),
+            Issued::TooMany => Err(Refusal::new(
+                Reason::JobLeasesLimit,
+                "the job has as many leases as a job can have; renew one instead",
+            )),
+        }
+    }
+
+    async fn decide_issue(
+        &self,
+        request: &IssueMore,
+        known: &JobWithLeases,
+        opening: &Opening,
+        now: UnixMillis,
+    ) -> Result<(Vec<(Terms, Term)>, String), Refusal> {
+        let policy = self.policy_or_refuse()?;
+        let decision = policy.decide(&Request {
+            subject: &known.job.owner.subject,
+            task: opening.task.as_str(),
+            parameters: &opening.parameters,
+            wanted: &request.wanted,
+        });
+        match &decision.outcome {
+            Outcome::Allowed(allowed) => {
+                let grants = allowed.credentials.iter().map(|permitted| {
+                    (terms(&policy, permitted), term(1, permitted.ttl, now, opening.ends_by))
+                });
+                Ok((grants.collect(), policy.hash().to_string()))
+            }
+            Outcome::Denied(denied) => {
+                let refusal = Refusal::new(denied.reason, denied.message.clone());
+                let record = Record {
+                    subject: Some(known.job.owner.subject.clone()),
+                    task: Some(opening.task.to_string()),
+                    job: Some(known.job.id),
+                    policy: Some(policy.hash().to_string()),
+                    details: json!({ "decision": decision }),
+                    ..Record::new(Event::LeaseDenied, now)
+                };
+                Err(self.denied(refusal, record).await)
+            }
+        }
+    }
+
+    /// The one answer to an id that does not exist and to one that is somebody else's.
+    async fn unknown_job(&self, job: JobId, owner: &Owner, at: UnixMillis) -> Refusal {
+        let record = Record {
+            subject: Some(owner.subject.clone()),
+            job: Some(job),
+            ..Record::new(Event::LeaseDenied, at)
+        };
+        self.denied(job_unknown(), record).await
+    }
+}
+
+fn job_unknown() -> Refusal {
+    Refusal::new(Reason::JobUnknown, "no such job of this workload and holder")
+}

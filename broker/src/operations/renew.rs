@@ -1,0 +1,168 @@
+//! Renews a lease: decided anew on the stored parameters, never wider.
+
+use std::time::Duration;
+
+use serde_json::json;
+use taskpass_proto::ids::LeaseId;
+use taskpass_proto::reason::Reason;
+use taskpass_proto::refusal::Refusal;
+
+use super::gate::{Caller, HolderClaim};
+use super::open_job::job_ended;
+use super::tokens::{IssuedToken, term};
+use super::Operations;
+use crate::domain::audit::{Event, Record};
+use crate::domain::change::JobWithLeases;
+use crate::domain::change::renew::{Renewal, Renewed, renew};
+use crate::domain::job::{Opening, Owner};
+use crate::domain::lease::Lease;
+use crate::domain::policy::{Decision, Outcome, Policy, Request, Wanted};
+use crate::domain::time::UnixMillis;
+use crate::ports::store::jobs::transact;
+
+/// What a holder asks for its lease.
+#[derive(Debug, Clone)]
+pub struct Renew {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Who asks.
+    pub holder: HolderClaim,
+    /// The generation that the holder has.
+    pub generation: u32,
+}
+
+/// The next generation.
+#[derive(Debug)]
+pub struct RenewedLease {
+    /// The decision.
+    pub decision: String,
+    /// The time that lifetimes are counted from.
+    pub now: UnixMillis,
+    /// The credential.
+    pub credential: IssuedToken,
+}
+
+impl Operations {
+    /// Renews a lease of the caller's, if today's policy still grants all of it.
+    pub async fn renew(&self, caller: &Caller, request: Renew) -> Result<RenewedLease, Refusal> {
+        let owner = self.admit_holder(caller, &request.holder).await?;
+        self.refuse_unless_clock_is_steady()?;
+        let now = self.now();
+        let known =
+            self.store.job(request.lease.job()).map_err(|error| self.store_failed(&error))?;
+        let known = known.filter(|known| known.job.owner == owner);
+        let lease = known.as_ref().and_then(|known| {
+            known.leases.iter().find(|lease| lease.id == request.lease).cloned()
+        });
+        let (Some(known), Some(lease)) = (known, lease) else {
+            return Err(self.unknown_lease(request.lease, &owner, now).await);
+        };
+        let Some(opening) = known.job.as_open() else { return Err(job_ended()) };
+        let policy = self.policy_or_refuse()?;
+        let (ttl, decision) = self.decide_renewal(&policy, &known, opening, &lease, now).await?;
+        let id = self.decision_id(now)?;
+        let next = term(request.generation, ttl, now, opening.ends_by);
+        if next.expires_at <= now {
+            return Err(lease_ended());
+        }
+        let renewal = Renewal {
+            lease: request.lease,
+            owner,
+            expected: request.generation,
+            issued_at: next.issued_at,
+            expires_at: next.expires_at,
+            decision: id.clone(),
+            policy: policy.hash().to_string(),
+            details: json!({ "decision": decision, "expires_at": next.expires_at }),
+        };
+        let change = move |current: &_| renew(current, &renewal);
+        let renewed = transact(self.store.as_ref(), request.lease.job(), change)
+            .await
+            .map_err(|error| self.store_failed(&error))?;
+        match renewed {
+            Renewed::Done(_) if self.pending_ends.contains(known.job.id) => Err(job_ended()),
+            Renewed::Done(lease) => {
+                metrics::counter!("taskpass_renewals_total").increment(1);
+                let term = lease.active().ok_or_else(lease_ended)?;
+                let credential = self.sign(&known.job, &lease, term, now)?;
+                Ok(RenewedLease { decision: id, now, credential })
+            }
+            Renewed::LeaseUnknown => Err(lease_unknown()),
+            Renewed::JobEnded(_) => Err(job_ended()),
+            Renewed::LeaseEnded => Err(lease_ended()),
+            Renewed::OtherGeneration { current } => Err(Refusal::new(
+                Reason::GenerationMismatch,
+                format!("the current generation is `{current}`; renew that one"),
+            )),
+        }
+    }
+
+    /// Decides a renewal: everything that the lease has must still be granted. Answers the lifetime.
+    async fn decide_renewal(
+        &self,
+        policy: &Policy,
+        known: &JobWithLeases,
+        opening: &Opening,
+        lease: &Lease,
+        at: UnixMillis,
+    ) -> Result<(Duration, Decision), Refusal> {
+        let wanted = Wanted {
+            name: lease.terms.credential.clone(),
+            scopes: lease.terms.scopes.clone(),
+            lifetime: Some(lease.terms.ttl),
+        };
+        let decision = policy.decide(&Request {
+            subject: &known.job.owner.subject,
+            task: opening.task.as_str(),
+            parameters: &opening.parameters,
+            wanted: &[wanted],
+        });
+        let refusal = match &decision.outcome {
+            Outcome::Denied(denied) => Refusal::new(denied.reason, denied.message.clone()),
+            Outcome::Allowed(allowed) => match allowed.credentials.first() {
+                // INVARIANT: a renewal is never wider; an audience or issuer that has changed in policy is
+                // another credential under the same name.
+                Some(permitted)
+                    if permitted.audience == lease.terms.audience
+                        && permitted.issuer == lease.terms.issuer
+                        && permitted.scopes == lease.terms.scopes =>
+                {
+                    return Ok((permitted.ttl.min(lease.terms.ttl), decision));
+                }
+                Some(_) | None => Refusal::new(
+                    Reason::CredentialNotGranted,
+                    "policy now grants another credential under this name; start a new job",
+                ),
+            },
+        };
+        let record = Record {
+            subject: Some(known.job.owner.subject.clone()),
+            task: Some(opening.task.to_string()),
+            job: Some(known.job.id),
+            lease: Some(lease.id),
+            policy: Some(policy.hash().to_string()),
+            details: json!({ "decision": decision }),
+            ..Record::new(Event::LeaseRenewalDenied, at)
+        };
+        Err(self.denied(refusal, record).await)
+    }
+
+    /// The one answer to an id that does not exist and to one that is somebody else's.
+    async fn unknown_lease(&self, lease: LeaseId, owner: &Owner, at: UnixMillis) -> Refusal {
+        let record = Record {
+            subject: Some(owner.subject.clone()),
+            job: Some(lease.job()),
+            lease: Some(lease),
+            ..Record::new(Event::LeaseRenewalDenied, at)
+        };
+        self.denied(lease_unknown(), record).await
+    }
+}
+
+fn lease_unknown() -> Refusal {
+    Refusal::new(Reason::LeaseUnknown, "no such lease of this workload and holder")
+}
+
+fn lease_ended() -> Refusal {
+    Refusal::new(Reason::LeaseEnded, "the lease has ended; start a new job")
+}

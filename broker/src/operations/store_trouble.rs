@@ -1,0 +1,60 @@
+//! A store that fails: what callers are told, and how the broker finds out that it is well again.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::json;
+use taskpass_proto::reason::Reason;
+use taskpass_proto::refusal::Refusal;
+
+use super::Operations;
+use crate::domain::audit::{Event, Record};
+use crate::domain::time::UnixMillis;
+use crate::ports::store::StoreError;
+
+/// How often a failing store is tried.
+pub const TRY_EVERY: Duration = Duration::from_secs(2);
+
+/// The store's trouble, while it lasts.
+#[derive(Debug, Default)]
+pub struct StoreTrouble {
+    since: Mutex<Option<(UnixMillis, StoreError)>>,
+}
+
+impl Operations {
+    /// The store's trouble, while it lasts.
+    pub fn store_trouble(&self) -> Option<StoreError> {
+        self.store_trouble.since.lock().as_ref().map(|(_, error)| error.clone())
+    }
+
+    /// Tries a failing store: a record of its recovery that commits is the recovery.
+    pub async fn try_failing_store(&self) {
+        let Some((since, error)) = self.store_trouble.since.lock().clone() else { return };
+        let record = Record {
+            details: json!({
+                "since": since, "kind": error.kind.as_str(), "message": error.message,
+            }),
+            ..Record::new(Event::StoreRecovered, self.now())
+        };
+        match self.store.append(vec![record]).await {
+            Ok(()) => {
+                *self.store_trouble.since.lock() = None;
+                tracing::info!(store.since = %since, "the store works again");
+            }
+            Err(error) => drop(self.store_failed(&error)),
+        }
+    }
+
+    /// Remembers the trouble, and tells a caller that nothing was issued.
+    pub(super) fn store_failed(&self, error: &StoreError) -> Refusal {
+        let kind = error.kind.as_str();
+        tracing::error!(error.kind = kind, error.message = error.message, "the store failed");
+        metrics::counter!("taskpass_store_errors_total", "kind" => kind).increment(1);
+        self.store_trouble.since.lock().get_or_insert_with(|| (self.now(), error.clone()));
+        Refusal::new(
+            Reason::StoreUnavailable,
+            "the broker cannot record it, so nothing was issued; try again",
+        )
+        .retry_after(TRY_EVERY)
+    }
+}

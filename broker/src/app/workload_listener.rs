@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
-use taskpass_identity::{PeerSvid, SvidError};
+use rustls_pki_types::UnixTime;
+use taskpass_identity::tls::failure_code;
+use taskpass_identity::{BundleSource, PeerSvid};
 use taskpass_proto::limits::MAX_STREAMS_PER_CONNECTION;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -50,6 +52,8 @@ pub struct WorkloadListener {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for the jitter.
     pub random: Arc<dyn Random>,
+    /// Whom the broker trusts.
+    pub bundles: Arc<dyn BundleSource>,
     /// Where the broker is in shutting down.
     pub shutdown: Shutdown,
 }
@@ -102,10 +106,11 @@ impl WorkloadListener {
                 return;
             }
         };
-        match PeerSvid::of_connection(stream.get_ref().1) {
-            Some(peer) => self.serve_connection(stream, peer).await,
-            // The verifier let it in, so it has an SVID; without one there is nobody to answer.
-            None => tracing::error!("a connection without an SVID got past the handshake"),
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        match PeerSvid::verify(chain, &self.bundles.current(), self.unix_time()) {
+            Ok(peer) => self.serve_connection(stream, peer).await,
+            // The verifier let it in a moment ago; the bundle has changed since.
+            Err(error) => refused(&std::io::Error::other(error)),
         }
     }
 
@@ -145,10 +150,14 @@ impl WorkloadListener {
         let _ = timeout(DRAIN_DEADLINE, streams.wait()).await;
     }
 
+    fn unix_time(&self) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_millis(self.clock.now().as_millis()))
+    }
+
     fn ends_at(&self, peer: &PeerSvid) -> Instant {
-        let svid_ends = peer.expires_at().saturating_sub(Duration::from_millis(
-            self.clock.now().as_millis(),
-        ));
+        let svid_ends = Duration::from_secs(
+            peer.expires_at().as_secs().saturating_sub(self.clock.now().as_seconds()),
+        );
         let jitter = random::array::<1>(self.random.as_ref()).map_or(0, |[byte]| u32::from(byte));
         let age = self.max_age - self.max_age / 10 * jitter / 256;
         Instant::now() + age.min(svid_ends)
@@ -157,7 +166,7 @@ impl WorkloadListener {
 
 /// One log line and a counter saying why; the peer gets no more than a TLS alert.
 fn refused(error: &std::io::Error) {
-    let why = SvidError::of_handshake(error).map_or("tls", |error| error.code());
+    let why = failure_code(error);
     metrics::counter!("taskpass_handshakes_refused_total", "why" => why).increment(1);
     tracing::info!(error.code = why, error.message = %error, "handshake refused");
 }

@@ -12,7 +12,7 @@ use taskpass_proto::v1::admin_server::Admin;
 use tonic::{Request, Response, Status};
 
 use super::refusals::{refused, unimplemented};
-use super::{admin_answers, answers, requests, words};
+use super::{admin_answers, answers, requests};
 use crate::app::admin_listener::Operator;
 use crate::app::health::Health;
 use crate::app::policy_source::PolicySource;

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::Operations;
 use super::notices::JobEnded;
+use crate::domain::change::Current;
 use crate::domain::change::expire::{Expired, expire};
 use crate::domain::clock_guard::ClockState;
 use crate::domain::time::UnixMillis;
@@ -26,7 +27,7 @@ impl Operations {
             }
             let retention = self.settings.retention;
             let changes = due.into_iter().map(|job| async move {
-                let change = move |current: &_| expire(current, now, retention);
+                let change = move |current: &Current<'_>| expire(current, now, retention);
                 let expired = transact(self.store.as_ref(), job, change).await?;
                 if let Expired::Job(owner, cause) = expired {
                     metrics::counter!("taskpass_jobs_ended_total", "cause" => cause.as_str())

@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use taskpass_identity::{BundleSet, PeerSvid, SpiffeId};
+use rustls_pki_types::UnixTime;
+use taskpass_identity::{BundleSource, PeerSvid, SpiffeId};
 use taskpass_proto::holder::HolderSecret;
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
@@ -20,7 +20,7 @@ use crate::ports::store::sessions::Session;
 /// Checks callers.
 pub struct Gate {
     operations: Arc<Operations>,
-    bundles: Arc<ArcSwap<BundleSet>>,
+    bundles: Arc<dyn BundleSource>,
     limiter: DefaultKeyedRateLimiter<SpiffeId>,
 }
 
@@ -62,7 +62,7 @@ impl Gate {
     /// Checks callers against these bundles, and counts their calls.
     pub fn new(
         operations: Arc<Operations>,
-        bundles: Arc<ArcSwap<BundleSet>>,
+        bundles: Arc<dyn BundleSource>,
         quota: CallQuota,
     ) -> Self {
         let quota = Quota::per_second(quota.per_second).allow_burst(quota.burst);
@@ -72,8 +72,8 @@ impl Gate {
     /// Admits a call by the peer of a connection.
     pub fn admit(&self, peer: &PeerSvid, kind: CallKind) -> Result<Caller, Refusal> {
         let now = self.operations.now();
-        let at = Duration::from_millis(now.as_millis());
-        if let Err(error) = peer.recheck(&self.bundles.load(), at) {
+        let at = UnixTime::since_unix_epoch(Duration::from_millis(now.as_millis()));
+        if let Err(error) = peer.recheck(&self.bundles.current(), at) {
             metrics::counter!("taskpass_calls_refused_total", "why" => error.code()).increment(1);
             tracing::info!(peer.id = %peer.id(), error.code = error.code(), "call refused");
             return Err(Refusal::new(

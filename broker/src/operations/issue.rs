@@ -10,7 +10,7 @@ use super::open_job::job_ended;
 use super::tokens::{IssuedToken, term, terms};
 use super::Operations;
 use crate::domain::audit::{Event, Record};
-use crate::domain::change::JobWithLeases;
+use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::change::issue::{Addition, Issued, issue};
 use crate::domain::job::{Opening, Owner};
 use crate::domain::lease::{Term, Terms};
@@ -54,7 +54,7 @@ impl Operations {
         let decision = self.decision_id(now)?;
         let (grants, policy) = self.decide_issue(&request, &known, opening, now).await?;
         let addition = Addition { owner, grants, decision: decision.clone(), policy, at: now };
-        let change = move |current: &_| issue(current, &addition);
+        let change = move |current: &Current<'_>| issue(current, &addition);
         let issued = transact(self.store.as_ref(), request.job, change)
             .await
             .map_err(|error| self.store_failed(&error))?;

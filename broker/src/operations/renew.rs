@@ -12,7 +12,7 @@ use super::open_job::job_ended;
 use super::tokens::{IssuedToken, term};
 use super::Operations;
 use crate::domain::audit::{Event, Record};
-use crate::domain::change::JobWithLeases;
+use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::change::renew::{Renewal, Renewed, renew};
 use crate::domain::job::{Opening, Owner};
 use crate::domain::lease::Lease;
@@ -75,7 +75,7 @@ impl Operations {
             policy: policy.hash().to_string(),
             details: json!({ "decision": decision, "expires_at": next.expires_at }),
         };
-        let change = move |current: &_| renew(current, &renewal);
+        let change = move |current: &Current<'_>| renew(current, &renewal);
         let renewed = transact(self.store.as_ref(), request.lease.job(), change)
             .await
             .map_err(|error| self.store_failed(&error))?;

@@ -6,6 +6,7 @@ use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
 use crate::domain::cause::Cause;
+use crate::domain::change::Current;
 use crate::domain::change::end_lease::{LeaseEnded, end_lease};
 use crate::ports::store::jobs::transact;
 
@@ -19,7 +20,7 @@ impl Operations {
     ) -> Result<LeaseEnded, Refusal> {
         let at = self.now();
         let details = json!({ "by": by, "note": note });
-        let change = move |now: &_| end_lease(now, lease, Cause::Operator, at, &details);
+        let change = move |now: &Current<'_>| end_lease(now, lease, Cause::Operator, at, &details);
         let ended = transact(self.store.as_ref(), lease.job(), change)
             .await
             .map_err(|error| self.store_failed(&error))?;

@@ -1,0 +1,337 @@
+//! Puts the broker together, serves, and takes it apart again.
+//!
+//! - [`serve`]: from a configuration to a running broker
+//! - [`check`]: looks at everything that a configuration names, and changes nothing
+//! - [`workload_listener`], [`admin_listener`]: the two faces that know their callers
+//! - [`connection`], [`health`], [`policy_source`], [`background`]: what lives as long as the broker
+
+pub mod admin_listener;
+pub mod background;
+pub mod check;
+pub mod connection;
+pub mod health;
+mod metrics;
+pub mod policy_source;
+mod routes;
+pub mod workload_listener;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::time_provider::DefaultTimeProvider;
+use taskpass_identity::source::files::{self, FileError, FileSource, SvidPaths};
+use taskpass_identity::tls::TlsIdentity;
+use taskpass_identity::{BundleSet, SvidSource, X509Svid};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::admin_listener::AdminListener;
+use self::connection::Shutdown;
+use self::health::{Health, SvidHealth};
+use self::policy_source::PolicySource;
+use self::workload_listener::WorkloadListener;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::keys::key_set::{KeySet, KeySetError};
+use crate::adapters::keys::sealing::{Sealer, SealingError};
+use crate::adapters::random::SystemSource;
+use crate::adapters::store::sqlite::{InstallationFacts, OpenError, SqliteStore};
+use crate::config::{BrokerConfig, ConfigError, sealing_keys};
+use crate::domain::audit::{Event, Record};
+use crate::domain::key_schedule::KeySchedule;
+use crate::domain::session::Rhythm;
+use crate::domain::time::UnixMillis;
+use crate::grpc::admin_service::{AdminService, Identity};
+use crate::grpc::broker_service::BrokerService;
+use crate::http::discovery::MAX_AGE_SECONDS;
+use crate::operations::gate::{CallQuota, Gate};
+use crate::operations::{Operations, Parts, Settings};
+use crate::ports::clock::Clock;
+use crate::ports::random::Random;
+use crate::ports::store::{Store, StoreError};
+
+/// Readiness goes this long before anything else does, so that nobody new is sent here.
+const DRAIN_BEFORE_CLOSING: Duration = Duration::from_millis(500);
+/// How long a key signs.
+const SIGNING_PERIOD: Duration = Duration::from_secs(90 * 24 * 3600);
+/// The longest life of any token; a key stays published for this long after it last signed.
+const LONGEST_TOKEN: Duration = Duration::from_secs(24 * 3600);
+
+/// Where a broker came to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// Workloads.
+    pub workload: SocketAddr,
+    /// Discovery and the key set.
+    pub public: Option<SocketAddr>,
+    /// Health and metrics.
+    pub operations: Option<SocketAddr>,
+    /// Operators.
+    pub admin: PathBuf,
+}
+
+/// The broker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A configured value or file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An SVID or bundle file cannot be used.
+    #[error(transparent)]
+    Identity(#[from] FileError),
+    /// The SVID is not the broker's.
+    #[error("`{path}` is the SVID of `{found}`, and `spiffe_id` says `{expected}`; clients insist on the latter", path = path.display())]
+    OtherSvid {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        expected: String,
+    },
+    /// The SVID cannot serve TLS.
+    #[error("the SVID cannot be used for TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sealing keys cannot be used.
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+    /// The signing keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeySetError),
+    /// An address or socket cannot be had.
+    #[error("cannot listen on `{place}`: {source}")]
+    Listen {
+        /// The address or path.
+        place: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Runs a broker until `shutdown`; tells `ready` where it listens once it serves.
+pub async fn serve(
+    config: BrokerConfig,
+    shutdown: CancellationToken,
+    ready: oneshot::Sender<Bound>,
+) -> Result<(), StartError> {
+    let metrics = metrics::install();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemSource::default());
+    let mut tasks = JoinSet::new();
+    let stop = CancellationToken::new();
+
+    let identity = OwnIdentity::open(&config, &mut tasks, &stop)?;
+    let facts = InstallationFacts {
+        issuer: config.issuer.clone(),
+        spiffe_id: config.spiffe_id.to_string(),
+        audit_origin: audit_origin(&config.issuer),
+    };
+    let sqlite = SqliteStore::open(&config.store, &facts, Arc::clone(&random))?;
+    let epoch = sqlite.epoch().to_vec();
+    let store: Arc<dyn Store> = Arc::new(sqlite);
+    let keys = Arc::new(open_keys(&config, store.as_ref(), &epoch)?);
+    keys.add_missing(store.as_ref(), clock.now()).await?;
+
+    let operations = Arc::new(Operations::new(Parts {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        signer: Arc::clone(&keys) as _,
+        reader: Arc::clone(&keys) as _,
+        settings: Settings {
+            issuer: config.issuer.clone(),
+            rhythm: Rhythm {
+                interval: config.heartbeat_interval,
+                limit: config.heartbeat_limit,
+            },
+            retention: config.retention,
+        },
+    })?);
+    let policy =
+        Arc::new(PolicySource::new(config.policy.clone(), config.installation.clone()));
+    // Without a good policy the broker starts all the same: it grants nothing, takes back what is out,
+    // and says why it is not ready.
+    let _ = policy.reload(&operations).await;
+
+    let phases = Shutdown { draining: CancellationToken::new(), closing: CancellationToken::new() };
+    let svid = identity.health();
+    let health = Arc::new(Health::new(Arc::clone(&operations), svid, phases.draining.clone()));
+    let quota =
+        CallQuota { per_second: config.calls_per_second, burst: config.call_burst };
+    let gate = Arc::new(Gate::new(
+        Arc::clone(&operations),
+        Arc::clone(&identity.tls.bundles),
+        quota,
+    ));
+    let started_at = clock.now();
+    let broker = BrokerService::new(Arc::clone(&operations), Arc::clone(&gate));
+    let admin = AdminService::new(
+        Arc::clone(&operations),
+        Arc::clone(&health),
+        Arc::clone(&policy),
+        Identity {
+            spiffe_id: config.spiffe_id.to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at,
+        },
+    );
+
+    let workload = bind(config.listen.workload).await?;
+    let public = bind_optional(config.listen.public).await?;
+    let monitoring = bind_optional(config.listen.operations).await?;
+    let admin_socket = AdminListener::bind(&config.listen.admin, config.listen.admin_uids.clone())
+        .map_err(|source| listen_error(config.listen.admin.display(), source))?;
+    let bound = Bound {
+        workload: address(&workload)?,
+        public: public.as_ref().map(address).transpose()?,
+        operations: monitoring.as_ref().map(address).transpose()?,
+        admin: config.listen.admin.clone(),
+    };
+
+    operations.append(started(&bound, started_at)).await?;
+    background::spawn(&mut tasks, &operations, &gate, (&keys, &store), &stop);
+    tasks.spawn(Arc::clone(&policy).watch(Arc::clone(&operations), stop.clone()));
+
+    let mut faces = JoinSet::new();
+    let listener = WorkloadListener {
+        listener: workload,
+        tls: Arc::new(identity.tls.server_config()?),
+        router: routes::workload(broker, &operations, &gate, &phases.draining, &mut tasks)
+            .await,
+        max_age: config.connection_max_age,
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        bundles: Arc::clone(&identity.tls.bundles),
+        shutdown: phases.clone(),
+    };
+    faces.spawn(listener.serve());
+    faces.spawn(admin_socket.serve(routes::admin(admin), phases.closing.clone()));
+    if let Some(public) = public {
+        let router = crate::http::discovery::router(&config.issuer, keys, Arc::clone(&clock));
+        faces.spawn(routes::serve_plain(public, router, phases.closing.clone()));
+    }
+    // Operations go last, so that readiness can be asked to the end.
+    let mut last = JoinSet::new();
+    if let Some(monitoring) = monitoring {
+        let router = crate::http::operations::router(Arc::clone(&health), metrics);
+        last.spawn(routes::serve_plain(monitoring, router, stop.clone()));
+    }
+
+    tracing::info!(broker.workload = %bound.workload, broker.id = %config.spiffe_id, "broker serves");
+    let _ = ready.send(bound);
+    shutdown.cancelled().await;
+    tracing::info!("broker shuts down");
+    phases.draining.cancel();
+    tokio::time::sleep(DRAIN_BEFORE_CLOSING).await;
+    phases.closing.cancel();
+    faces.join_all().await;
+    operations.flush_denials().await;
+    stop.cancel();
+    tasks.join_all().await;
+    last.join_all().await;
+    tracing::info!("broker has stopped");
+    Ok(())
+}
+
+/// The broker's SVID and whom it trusts, read again as the files change.
+struct OwnIdentity {
+    tls: TlsIdentity,
+    svids: FileSource<X509Svid>,
+    bundles: FileSource<BundleSet>,
+}
+
+impl OwnIdentity {
+    fn open(
+        config: &BrokerConfig,
+        tasks: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) -> Result<Self, StartError> {
+        let time = Arc::new(DefaultTimeProvider);
+        let paths =
+            SvidPaths { certificate: config.certificate.clone(), private_key: config.key.clone() };
+        let (svids, svid_reloader) = files::svid(paths, Arc::clone(&time) as _)?;
+        let (bundles, bundle_reloader) = files::bundles(config.trust_domains.clone())?;
+        let own = svids.current();
+        if *own.id() != config.spiffe_id {
+            return Err(StartError::OtherSvid {
+                path: config.certificate.clone(),
+                found: own.id().to_string(),
+                expected: config.spiffe_id.to_string(),
+            });
+        }
+        tasks.spawn(svid_reloader.run(stop.clone()));
+        tasks.spawn(bundle_reloader.run(stop.clone()));
+        let tls = TlsIdentity {
+            svids: Arc::new(svids.clone()),
+            bundles: Arc::new(bundles.clone()),
+            time,
+        };
+        Ok(Self { tls, svids, bundles })
+    }
+
+    fn health(&self) -> Box<dyn Fn() -> SvidHealth + Send + Sync> {
+        let (svids, bundles) = (self.svids.clone(), self.bundles.clone());
+        Box::new(move || SvidHealth {
+            expires_at: UnixMillis::new(svids.current().expires_at().as_secs() * 1000),
+            error: svids.problem().or_else(|| bundles.problem()).map(|error| error.to_string()),
+        })
+    }
+}
+
+fn open_keys(
+    config: &BrokerConfig,
+    store: &dyn Store,
+    epoch: &[u8],
+) -> Result<KeySet, StartError> {
+    let keys = config.sealing_keys.iter().map(|(id, path)| sealing_keys::read(id, path));
+    let sealer = Sealer::new(keys.collect::<Result<_, _>>()?)?;
+    let schedule = KeySchedule {
+        signing_period: SIGNING_PERIOD,
+        published_before: Duration::from_secs(2 * MAX_AGE_SECONDS),
+        published_after: LONGEST_TOKEN,
+    };
+    Ok(KeySet::open(store, sealer, epoch, schedule)?)
+}
+
+/// The origin of the audit log: the issuer without its scheme, as C2SP origins have none.
+fn audit_origin(issuer: &str) -> String {
+    let (_, place) = issuer.split_once("://").unwrap_or(("", issuer));
+    format!("{place}/audit")
+}
+
+fn started(bound: &Bound, at: UnixMillis) -> Record {
+    let details = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "workload": bound.workload.to_string(),
+    });
+    Record { details, ..Record::new(Event::BrokerStarted, at) }
+}
+
+async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| listen_error(address, source))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| listen_error("an address", source))
+}
+
+fn listen_error(place: impl ToString, source: io::Error) -> StartError {
+    StartError::Listen { place: place.to_string(), source }
+}

@@ -10,7 +10,7 @@ use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
 use crate::domain::audit::{Event, Record};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, SourceFile};
 use crate::domain::time::UnixMillis;
 use crate::ports::store::StoreError;
 use crate::ports::store::policies::KeptPolicy;
@@ -50,8 +50,8 @@ impl Operations {
             self.policy.status.lock().refused = None;
             return Ok(false);
         }
-        let files: Vec<_> =
-            policy.sources().iter().map(|file| (file.name.clone(), file.bytes.clone())).collect();
+        let kept = |file: &SourceFile| (file.name.to_string(), file.bytes.to_vec());
+        let files: Vec<_> = policy.sources().iter().map(kept).collect();
         let record = Record {
             policy: Some(hash.clone()),
             details: json!({ "files": files.iter().map(|(name, _)| name).collect::<Vec<_>>() }),

@@ -123,8 +123,8 @@ impl Operations {
                 // INVARIANT: a renewal is never wider; an audience or issuer that has changed in policy is
                 // another credential under the same name.
                 Some(permitted)
-                    if permitted.audience == lease.terms.audience
-                        && permitted.issuer == lease.terms.issuer
+                    if *permitted.audience == *lease.terms.audience
+                        && *permitted.issuer == *lease.terms.issuer
                         && permitted.scopes == lease.terms.scopes =>
                 {
                     return Ok((permitted.ttl.min(lease.terms.ttl), decision));

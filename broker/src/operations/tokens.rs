@@ -66,9 +66,9 @@ impl Operations {
 /// The terms of a permitted credential.
 pub(super) fn terms(policy: &Policy, permitted: &Permitted) -> Terms {
     Terms {
-        credential: permitted.name.clone(),
-        issuer: permitted.issuer.clone(),
-        audience: permitted.audience.clone(),
+        credential: permitted.name.to_string(),
+        issuer: permitted.issuer.to_string(),
+        audience: permitted.audience.to_string(),
         scopes: permitted.scopes.clone(),
         ttl: permitted.ttl,
         revocability: revocability(policy, &permitted.audience),

@@ -159,6 +159,13 @@ impl Policy {
             .is_some_and(|verifiers| verifiers.matches(workload).next().is_some())
     }
 
+    /// Whether anybody may ask about tokens for an audience, given by its URI.
+    pub fn has_verifiers(&self, audience: &str) -> bool {
+        self.verifiers
+            .get(audience)
+            .is_some_and(|verifiers| !verifiers.is_empty())
+    }
+
     /// The audiences (URIs) that a workload may ask about.
     pub fn verifier_audiences<'a>(
         &'a self,

@@ -44,6 +44,11 @@ impl<T> WorkloadIndex<T> {
         Self { root: Node::new() }
     }
 
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.root.literal.is_empty()
+    }
+
     /// Adds a value under a pattern.
     pub fn insert(&mut self, pattern: &WorkloadPattern, value: T) {
         let mut node = self.root.literal(pattern.trust_domain());

@@ -1,1 +1,5 @@
 //! Stores.
+//!
+//! - [`sqlite`]: embedded, for one broker
+
+pub mod sqlite;

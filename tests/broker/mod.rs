@@ -1,0 +1,14 @@
+//! Promises of the broker, each against a real one.
+
+mod crash;
+mod denials;
+mod ends;
+mod identity;
+mod introspection;
+mod issuing;
+mod liveness;
+mod operators;
+mod ownership;
+mod policy_reload;
+mod renewal;
+mod store_failures;

@@ -1,0 +1,31 @@
+//! What the tests of the whole product stand on: real processes, real TLS, real files.
+//!
+//! - [`installation`]: a broker in a folder of its own, with its certificate authority
+//! - [`client`]: a workload that calls the broker directly
+//! - [`process`]: children that are killed when a test ends
+//! - [`http`]: plain HTTP against loopback ports
+
+pub mod client;
+pub mod http;
+pub mod installation;
+pub mod operator;
+pub mod process;
+
+use std::time::Duration;
+
+/// How long anything may take before a test gives up. Generous: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until the answer is there; panics when it never is.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let wait = async {
+        loop {
+            ticks.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never happened: {what}"))
+}

@@ -18,7 +18,7 @@ pub mod issue;
 pub mod open;
 pub mod renew;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use serde_json::json;
 use taskpass_identity::SpiffeId;

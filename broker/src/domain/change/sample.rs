@@ -14,20 +14,24 @@ use crate::domain::lease::{Lease, Term, Terms};
 use crate::domain::revocability::Revocability;
 use crate::domain::time::UnixMillis;
 
-pub(super) const NOW: UnixMillis = UnixMillis::new(1_700_000_000_000);
+pub(crate) const NOW: UnixMillis = UnixMillis::new(1_700_000_000_000);
 
-pub(super) fn job_id() -> JobId {
+pub(crate) fn job_id() -> JobId {
     JobId::new(NOW.as_millis(), [7; 10])
 }
 
-pub(super) fn owner(holder: u8) -> Owner {
+pub(crate) fn owner(holder: u8) -> Owner {
     Owner {
         subject: "spiffe://acme.example/ci/docs".parse().unwrap(),
         holder: HolderSecret::from_bytes(&[holder; 32]).unwrap().hash(),
     }
 }
 
-pub(super) fn lease(number: u16, ttl_seconds: u64) -> Lease {
+pub(crate) fn lease(number: u16, ttl_seconds: u64) -> Lease {
+    lease_of(job_id(), number, ttl_seconds)
+}
+
+fn lease_of(job: JobId, number: u16, ttl_seconds: u64) -> Lease {
     let ttl = Duration::from_secs(ttl_seconds);
     let terms = Terms {
         credential: format!("docs-{number}"),
@@ -42,12 +46,12 @@ pub(super) fn lease(number: u16, ttl_seconds: u64) -> Lease {
         issued_at: NOW,
         expires_at: NOW.plus(ttl),
     };
-    Lease::intent(LeaseId::new(job_id(), number), terms)
+    Lease::intent(LeaseId::new(job, number), terms)
         .activate(term)
         .unwrap()
 }
 
-pub(super) fn candidate() -> Candidate {
+pub(crate) fn candidate() -> Candidate {
     Candidate {
         id: job_id(),
         owner: owner(1),
@@ -69,7 +73,24 @@ pub(super) fn candidate() -> Candidate {
     }
 }
 
-pub(super) fn open_job() -> JobWithLeases {
+/// The same for another job and holder.
+pub(crate) fn candidate_for(id: JobId, holder: u8) -> Candidate {
+    let record = Record {
+        job: Some(id),
+        decision: Some(format!("dec-{holder}")),
+        ..Record::new(Event::JobOpened, NOW)
+    };
+    Candidate {
+        id,
+        owner: owner(holder.max(1)),
+        leases: vec![lease_of(id, 1, 60), lease_of(id, 2, 120)],
+        live_limit: u32::MAX,
+        record,
+        ..candidate()
+    }
+}
+
+pub(crate) fn open_job() -> JobWithLeases {
     let Candidate {
         id,
         owner,

@@ -19,6 +19,8 @@ mod records;
 mod rows;
 mod schema;
 mod small_tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use taskpass_identity::source::files::FileError;
+
+use crate::broker::grpc::CannotConnect;
 use crate::config::ConfigError;
 
 /// Why the agent does not start, or stops by itself.
@@ -11,6 +14,12 @@ pub enum AgentError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An SVID or bundle file cannot be used.
+    #[error(transparent)]
+    Identity(#[from] FileError),
+    /// The SVID cannot serve TLS.
+    #[error(transparent)]
+    Tls(#[from] CannotConnect),
     /// Something in the state directory cannot be used.
     #[error("cannot use the agent's state in `{}`: {why}", path.display())]
     State {

@@ -1,15 +1,30 @@
-//! The agent: sits on each node, finds out from the kernel which workload a local caller is, gets
-//! credentials for its jobs, renews them, and takes them back when the job ends.
+//! The agent: sits on each node, proves identity, holds, renews, hands over, and takes back.
 //!
+//! - [`config`]: `agent.toml`
+//! - [`error`]: why the agent does not start, or stops by itself
 //! - [`callers`]: which local caller is which workload
-//! - [`config`]: the file `agent.toml`
-//! - [`error`]: why the agent does not start, or stops
-//! - [`serve`]: runs the agent until it is told to stop
+//! - [`broker`]: the broker as the agent sees it, and the heartbeats
+//! - [`job`]: the jobs, and the one task that owns them
+//! - [`journal`], [`holder`]: what survives a restart
+//! - [`renewal`]: when to renew
+//! - [`watch`]: what jobs are tied to
+//! - [`local_api`]: HTTP on the local socket
+//! - [`serve`]: all of it together
 
+pub mod broker;
 pub mod callers;
+pub mod clock;
 pub mod config;
 pub mod error;
+pub mod holder;
+pub mod job;
+pub mod journal;
+pub mod local_api;
+pub mod random;
+pub mod renewal;
 mod serve;
+pub mod status;
+pub mod watch;
 
 pub use config::{AgentConfig, ConfigError};
 pub use error::AgentError;

@@ -12,6 +12,7 @@ use crate::reason::Reason;
 /// The domain of every `google.rpc.ErrorInfo` that a broker sends.
 pub const DOMAIN: &str = "taskpass";
 const CORRELATION: &str = "correlation_id";
+const GENERATION: &str = "current_generation";
 
 /// A refused call, as much of it as the caller may know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Finds the audit record or the log line. Empty when there is none.
     pub correlation_id: String,
+    /// With `GENERATION_MISMATCH`: the current one, so that a holder whose answer was lost can go on.
+    pub current_generation: Option<u32>,
 }
 
 impl Refusal {
@@ -35,6 +38,7 @@ impl Refusal {
             message: message.into(),
             retry_after: None,
             correlation_id: String::new(),
+            current_generation: None,
         }
     }
 
@@ -54,11 +58,19 @@ impl Refusal {
         }
     }
 
+    /// The same with the generation that is current.
+    pub fn current_generation(self, generation: u32) -> Self {
+        Self { current_generation: Some(generation), ..self }
+    }
+
     /// The status that carries it.
     pub fn to_status(&self) -> Status {
         let mut metadata = HashMap::new();
         if !self.correlation_id.is_empty() {
             metadata.insert(CORRELATION.to_owned(), self.correlation_id.clone());
+        }
+        if let Some(generation) = self.current_generation {
+            metadata.insert(GENERATION.to_owned(), generation.to_string());
         }
         let mut details = ErrorDetails::with_error_info(self.reason.code(), DOMAIN, metadata);
         if let Some(wait) = self.retry_after {
@@ -76,6 +88,7 @@ impl Refusal {
             message: status.message().to_owned(),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
             correlation_id: info.metadata.get(CORRELATION).cloned().unwrap_or_default(),
+            current_generation: info.metadata.get(GENERATION).and_then(|text| text.parse().ok()),
         })
     }
 }
@@ -95,7 +108,8 @@ mod tests {
         for reason in Reason::all() {
             let refusal = Refusal::new(reason, "say what to do")
                 .retry_after(Duration::from_secs(2))
-                .correlated("dec_1");
+                .correlated("dec_1")
+                .current_generation(7);
             let status = refusal.to_status();
             assert_eq!(status.code(), reason.grpc_code());
             assert_eq!(Refusal::from_status(&status), Some(refusal));

@@ -1,7 +1,10 @@
-//! Which local caller is which workload.
+//! Which local caller is which workload, by the kernel's word alone.
 //!
-//! - [`mapping`]: who is which, by user and group (pure)
-//! - [`peer`]: what the kernel says of the other end of a connection
+//! - [`peer`]: the process at the other end of a Unix socket
+//! - [`mapping`]: from its user and group to exactly one identity
 
 pub mod mapping;
-pub(crate) mod peer;
+pub mod peer;
+
+pub use mapping::Mapping;
+pub use peer::Peer;

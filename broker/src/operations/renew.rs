@@ -93,7 +93,8 @@ impl Operations {
             Renewed::OtherGeneration { current } => Err(Refusal::new(
                 Reason::GenerationMismatch,
                 format!("the current generation is `{current}`; renew that one"),
-            )),
+            )
+            .current_generation(current)),
         }
     }
 

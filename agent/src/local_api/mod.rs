@@ -1,0 +1,13 @@
+//! The agent's local face: HTTP/1.1 and JSON on a Unix socket.
+//!
+//! - [`listener`]: accepts, and asks the kernel who it is
+//! - [`routes`]: the calls
+//! - [`events`]: follows a job
+//! - [`wire`]: what requests and answers look like
+//! - [`problem`]: the one place that tells callers why not
+
+pub mod events;
+pub mod listener;
+pub mod problem;
+pub mod routes;
+pub mod wire;

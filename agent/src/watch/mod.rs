@@ -1,0 +1,5 @@
+//! Watches what jobs are tied to.
+//!
+//! - [`process`]: a process, held by its pidfd
+
+pub mod process;

@@ -55,11 +55,20 @@ impl Holder {
             let path = path.to_owned();
             move |source| HolderError::State { path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(failed(state))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state)
+            .map_err(failed(state))?;
         let lock_path = state.join(LOCK);
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path);
+        let lock = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&lock_path);
         let lock = lock.map_err(failed(&lock_path))?;
-        lock.try_lock().map_err(|_| HolderError::InUse(state.to_owned()))?;
+        lock.try_lock()
+            .map_err(|_| HolderError::InUse(state.to_owned()))?;
 
         let secret_path = state.join(SECRET);
         if !secret_path.exists() {
@@ -69,20 +78,30 @@ impl Holder {
         }
         let text = fs::read_to_string(&secret_path).map(Zeroizing::new);
         let text = text.map_err(failed(&secret_path))?;
-        let bytes = HEXLOWER.decode(text.trim().as_bytes()).map(Zeroizing::new).ok();
+        let bytes = HEXLOWER
+            .decode(text.trim().as_bytes())
+            .map(Zeroizing::new)
+            .ok();
         let secret = bytes.and_then(|bytes| HolderSecret::from_bytes(&bytes).ok());
         let secret = secret.ok_or(HolderError::Damaged(secret_path))?;
 
         let count_path = state.join(INCARNATION);
         let before = match fs::read_to_string(&count_path) {
-            Ok(text) => text.trim().parse().map_err(|_| HolderError::Damaged(count_path.clone()))?,
+            Ok(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| HolderError::Damaged(count_path.clone()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0_u64,
             Err(error) => return Err(failed(&count_path)(error)),
         };
         let incarnation = before.saturating_add(1);
         let text = format!("{incarnation}\n");
         write_durably(&count_path, text.as_bytes()).map_err(failed(&count_path))?;
-        Ok(Self { secret, incarnation, _lock: lock })
+        Ok(Self {
+            secret,
+            incarnation,
+            _lock: lock,
+        })
     }
 
     /// The same for the wire.
@@ -98,7 +117,11 @@ impl Holder {
 pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let _ = fs::remove_file(&beside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
@@ -119,14 +142,20 @@ mod tests {
         let random = Random::default();
         let first = Holder::start(&state, &random).unwrap();
         assert_eq!(first.incarnation, 1);
-        assert!(matches!(Holder::start(&state, &random), Err(HolderError::InUse(_))));
+        assert!(matches!(
+            Holder::start(&state, &random),
+            Err(HolderError::InUse(_))
+        ));
         let secret = first.secret.clone();
         drop(first);
         let second = Holder::start(&state, &random).unwrap();
         assert_eq!((second.incarnation, &second.secret == &secret), (2, true));
         drop(second);
         fs::write(state.join(SECRET), "nonsense").unwrap();
-        assert!(matches!(Holder::start(&state, &random), Err(HolderError::Damaged(_))));
+        assert!(matches!(
+            Holder::start(&state, &random),
+            Err(HolderError::Damaged(_))
+        ));
     }
 
     #[test]

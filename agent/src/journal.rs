@@ -29,7 +29,11 @@ enum Entry {
     /// A job is about to be opened.
     Opening { job: String, record: Remembered },
     /// A lease has a token of this generation.
-    Lease { job: String, lease: String, generation: u32 },
+    Lease {
+        job: String,
+        lease: String,
+        generation: u32,
+    },
     /// The job is to be closed.
     Closing { job: String },
     /// The broker has confirmed the end.
@@ -70,7 +74,11 @@ impl Journal {
         let compacted: String = remembered
             .iter()
             .filter_map(|(job, record)| {
-                line(&Entry::Opening { job: job.to_string(), record: record.clone() }).ok()
+                line(&Entry::Opening {
+                    job: job.to_string(),
+                    record: record.clone(),
+                })
+                .ok()
             })
             .collect();
         write_durably(&path, compacted.as_bytes())?;
@@ -80,25 +88,36 @@ impl Journal {
 
     /// A job is about to be opened. Synced: from here on a crash cannot lose it.
     pub fn opening(&mut self, job: JobId, record: Remembered) -> io::Result<()> {
-        self.append(&Entry::Opening { job: job.to_string(), record })?;
+        self.append(&Entry::Opening {
+            job: job.to_string(),
+            record,
+        })?;
         self.file.sync_data()
     }
 
     /// A lease has a token of this generation. A lost line costs one more call, so it is not synced.
     pub fn lease(&mut self, job: JobId, lease: &str, generation: u32) -> io::Result<()> {
         let lease = lease.to_owned();
-        self.append(&Entry::Lease { job: job.to_string(), lease, generation })
+        self.append(&Entry::Lease {
+            job: job.to_string(),
+            lease,
+            generation,
+        })
     }
 
     /// A job is to be closed. Synced.
     pub fn closing(&mut self, job: JobId) -> io::Result<()> {
-        self.append(&Entry::Closing { job: job.to_string() })?;
+        self.append(&Entry::Closing {
+            job: job.to_string(),
+        })?;
         self.file.sync_data()
     }
 
     /// The broker has confirmed the end. A lost line costs one more call.
     pub fn gone(&mut self, job: JobId) -> io::Result<()> {
-        self.append(&Entry::Gone { job: job.to_string() })
+        self.append(&Entry::Gone {
+            job: job.to_string(),
+        })
     }
 
     /// Where it lies.
@@ -119,7 +138,9 @@ fn line(entry: &Entry) -> io::Result<String> {
 
 fn replay(text: &str) -> BTreeMap<JobId, Remembered> {
     let mut jobs = BTreeMap::new();
-    let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let entries = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
     for entry in entries {
         match entry {
             Entry::Opening { job, record } => {
@@ -127,7 +148,11 @@ fn replay(text: &str) -> BTreeMap<JobId, Remembered> {
                     jobs.insert(id, record);
                 }
             }
-            Entry::Lease { job, lease, generation } => {
+            Entry::Lease {
+                job,
+                lease,
+                generation,
+            } => {
                 let known = job.parse::<JobId>().ok().and_then(|id| jobs.get_mut(&id));
                 if let Some(record) = known {
                     record.leases.insert(lease, generation);
@@ -162,7 +187,10 @@ mod tests {
             identity: "spiffe://acme.example/a".into(),
             uid: 1000,
             task: "deploy-docs".into(),
-            processes: vec![Started { pid: 1, at_ticks: 2 }],
+            processes: vec![Started {
+                pid: 1,
+                at_ticks: 2,
+            }],
             leases: BTreeMap::new(),
             closing: false,
         }
@@ -185,15 +213,35 @@ mod tests {
         let (_, jobs) = Journal::open(folder.path()).unwrap();
         let leases = BTreeMap::from([("lease_a_1".to_owned(), 2)]);
         assert_eq!(jobs.get(&id(1)), Some(&Remembered { leases, ..record() }));
-        assert_eq!(jobs.get(&id(2)), Some(&Remembered { closing: true, ..record() }));
+        assert_eq!(
+            jobs.get(&id(2)),
+            Some(&Remembered {
+                closing: true,
+                ..record()
+            })
+        );
         assert_eq!(jobs.len(), 2);
 
         // Cut off anywhere, it never loses a line that was whole.
         for cut in 0..whole.len() {
             let (text, _) = whole.split_at(cut);
-            let opened = text.lines().filter(|l| l.ends_with('}') && l.contains("opening")).count();
-            let gone = text.lines().filter(|l| l.ends_with('}') && l.contains("\"gone\"")).count();
+            let entries: Vec<Entry> = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect();
+            let opened = entries
+                .iter()
+                .filter(|e| matches!(e, Entry::Opening { .. }))
+                .count();
+            let gone = entries
+                .iter()
+                .filter(|e| matches!(e, Entry::Gone { .. }))
+                .count();
             assert_eq!(replay(text).len(), opened - gone, "{cut}");
+            assert!(
+                entries.len() + 1 >= text.lines().count(),
+                "only the last line can be cut off"
+            );
         }
     }
 

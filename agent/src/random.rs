@@ -12,7 +12,10 @@ pub struct Random(SystemRandom);
 pub struct RandomFailed;
 
 impl Default for Random {
-    #[allow(clippy::disallowed_methods, reason = "this is where randomness comes in")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is where randomness comes in"
+    )]
     fn default() -> Self {
         Self(SystemRandom::new())
     }

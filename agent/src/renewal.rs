@@ -19,7 +19,9 @@ pub fn due_after(lifetime: Duration, spread: f64) -> Duration {
 
 /// How long to wait after the n-th failed try, from 0.
 pub fn wait_after_failure(tries: u32, spread: f64) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(1 << tries.min(10)).min(LONGEST_WAIT);
+    let wait = FIRST_WAIT
+        .saturating_mul(1 << tries.min(10))
+        .min(LONGEST_WAIT);
     wait.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0)
 }
 

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::grpc::GrpcBroker;
 use crate::broker::live_jobs::LiveJobs;
 use crate::broker::session::{Session, SessionStatus};
+use crate::callers::peer::check_kernel;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AgentConfig, BrokerConfig};
-use crate::callers::peer::check_kernel;
 use crate::error::AgentError;
 use crate::holder::{Holder, HolderError};
 use crate::job::keeper::{Keeper, Parts};
@@ -64,22 +64,34 @@ pub async fn serve(
             bundles: Arc::new(bundles.clone()),
             time: Arc::clone(&time) as _,
         });
-        parts.push(IdentityParts { svids, session: Arc::new(SessionStatus::default()) });
+        parts.push(IdentityParts {
+            svids,
+            session: Arc::new(SessionStatus::default()),
+        });
     }
-    let BrokerConfig { address, spiffe_id, .. } = &config.broker;
+    let BrokerConfig {
+        address, spiffe_id, ..
+    } = &config.broker;
     let broker = Arc::new(GrpcBroker::new(address, spiffe_id, &identities)?);
 
     // From here on the agent is a new start of its holder.
     let holder = Holder::start(&config.state, &random).map_err(state_error)?;
-    let (journal, remembered) = Journal::open(&config.state).map_err(|error| {
-        AgentError::State { path: config.state.clone(), why: format!("the journal: {error}") }
-    })?;
+    let (journal, remembered) =
+        Journal::open(&config.state).map_err(|error| AgentError::State {
+            path: config.state.clone(),
+            why: format!("the journal: {error}"),
+        })?;
     let listener = LocalListener::bind(&config.socket, config.limits.connections)
         .map_err(|error| socket_error(&config.socket.path, &error))?;
 
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     let live: Vec<Arc<LiveJobs>> = parts.iter().map(|_| Arc::default()).collect();
-    let names = parts.iter().map(|identity| identity.svids.current().id().to_string());
+    let names = parts
+        .iter()
+        .map(|identity| identity.svids.current().id().to_string());
     let (told_by, told) = mpsc::channel(TOLD);
     let (keeper, jobs) = Keeper::new(
         Parts {
@@ -128,8 +140,7 @@ pub async fn serve(
         }),
     };
     let accepting = CancellationToken::new();
-    let local_socket =
-        listener.serve(routes::router(local), jobs.clone(), accepting.clone());
+    let local_socket = listener.serve(routes::router(local), jobs.clone(), accepting.clone());
     let mut faces = JoinSet::new();
     faces.spawn(local_socket);
     tracing::info!(agent.socket = %config.socket.path.display(), "agent serves");
@@ -158,7 +169,9 @@ pub async fn serve(
 fn bundle(
     config: &AgentConfig,
 ) -> std::collections::BTreeMap<taskpass_identity::TrustDomain, PathBuf> {
-    let BrokerConfig { spiffe_id, bundle, .. } = &config.broker;
+    let BrokerConfig {
+        spiffe_id, bundle, ..
+    } = &config.broker;
     [(spiffe_id.trust_domain().clone(), bundle.clone())].into()
 }
 
@@ -168,9 +181,15 @@ fn state_error(error: HolderError) -> AgentError {
         HolderError::Random(_) => AgentError::Random,
         HolderError::Damaged(path) => {
             let why = "it is damaged; remove it, and the jobs of this agent end by themselves";
-            AgentError::State { path, why: why.to_owned() }
+            AgentError::State {
+                path,
+                why: why.to_owned(),
+            }
         }
-        HolderError::State { path, source } => AgentError::State { path, why: source.to_string() },
+        HolderError::State { path, source } => AgentError::State {
+            path,
+            why: source.to_string(),
+        },
     }
 }
 
@@ -178,7 +197,9 @@ fn socket_error(path: &Path, error: &io::Error) -> AgentError {
     let path = path.to_owned();
     match error.kind() {
         io::ErrorKind::AddrInUse => AgentError::SocketInUse(path),
-        _ => AgentError::Socket { path, why: error.to_string() },
+        _ => AgentError::Socket {
+            path,
+            why: error.to_string(),
+        },
     }
 }
-

@@ -72,7 +72,10 @@ impl NodeStatus {
     fn problems(&self, peer: &Peer, identity: Option<usize>) -> Vec<ProblemStatus> {
         let mut found = Vec::new();
         let mut problem = |what: String, remedy: &str| {
-            found.push(ProblemStatus { what, remedy: remedy.to_owned() });
+            found.push(ProblemStatus {
+                what,
+                remedy: remedy.to_owned(),
+            });
         };
         if identity.is_none() {
             let what = format!("no identity is for user `{}`", peer.uid);
@@ -86,15 +89,24 @@ impl NodeStatus {
                 problem(what, "rotate its files; see what issues SVIDs on this node");
             }
             if let Some(error) = parts.svids.problem() {
-                problem(error.to_string(), "mend the files; those before stay in use until they expire");
+                problem(
+                    error.to_string(),
+                    "mend the files; those before stay in use until they expire",
+                );
             }
             if let (false, Some(error)) = parts.session.read() {
                 let what = format!("`{}` has no heartbeat: {error}", svid.id());
-                problem(what, "check the broker's address, its SPIFFE ID and its bundle in agent.toml");
+                problem(
+                    what,
+                    "check the broker's address, its SPIFFE ID and its bundle in agent.toml",
+                );
             }
         }
         if let Some(error) = self.bundles.problem() {
-            problem(error.to_string(), "mend the file; the bundle before stays in use");
+            problem(
+                error.to_string(),
+                "mend the file; the bundle before stays in use",
+            );
         }
         found
     }
@@ -107,6 +119,10 @@ fn identity_status(parts: &IdentityParts) -> IdentityStatus {
         spiffe_id: svid.id().to_string(),
         expires_at: moment(svid.expires_at().as_secs() * 1000),
         connected,
-        error: parts.svids.problem().map(|error| error.to_string()).or(error),
+        error: parts
+            .svids
+            .problem()
+            .map(|error| error.to_string())
+            .or(error),
     }
 }

@@ -60,7 +60,10 @@ impl Refusal {
 
     /// The same with the generation that is current.
     pub fn current_generation(self, generation: u32) -> Self {
-        Self { current_generation: Some(generation), ..self }
+        Self {
+            current_generation: Some(generation),
+            ..self
+        }
     }
 
     /// The status that carries it.
@@ -88,7 +91,10 @@ impl Refusal {
             message: status.message().to_owned(),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
             correlation_id: info.metadata.get(CORRELATION).cloned().unwrap_or_default(),
-            current_generation: info.metadata.get(GENERATION).and_then(|text| text.parse().ok()),
+            current_generation: info
+                .metadata
+                .get(GENERATION)
+                .and_then(|text| text.parse().ok()),
         })
     }
 }

@@ -58,8 +58,12 @@ impl GrpcBroker {
         broker: &SpiffeId,
         identities: &[TlsIdentity],
     ) -> Result<Self, CannotConnect> {
-        let links = identities.iter().map(|identity| Link::new(address, broker, identity));
-        Ok(Self { links: links.collect::<Result<_, _>>()? })
+        let links = identities
+            .iter()
+            .map(|identity| Link::new(address, broker, identity));
+        Ok(Self {
+            links: links.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The connection of an identity, as it stands.
@@ -138,8 +142,10 @@ impl Broker for GrpcBroker {
         let outcome = timeout(CALL_DEADLINE, client.issue(request)).await;
         match outcome {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(Refusal::from_status(&status)
-                .map_or_else(|| CallError::Unreachable(causes(&status)), CallError::Refused)),
+            Ok(Err(status)) => Err(Refusal::from_status(&status).map_or_else(
+                || CallError::Unreachable(causes(&status)),
+                CallError::Refused,
+            )),
             Err(_) => Err(CallError::Unreachable("no answer in time".into())),
         }
     }
@@ -177,19 +183,30 @@ impl Link {
         identity: &TlsIdentity,
     ) -> Result<Self, CannotConnect> {
         let tls = TlsConnector::from(Arc::new(identity.client_config(broker.clone(), Alpn::H2)?));
-        let connector = Connector { address: address.into(), tls };
+        let connector = Connector {
+            address: address.into(),
+            tls,
+        };
         let endpoint = Endpoint::from_static("http://broker")
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
         let service = connector.clone();
-        let channel = endpoint
-            .connect_with_connector_lazy(tower::service_fn(move |_: Uri| service.clone().connect()));
-        Ok(Self { endpoint, connector, channel: Mutex::new(channel) })
+        let channel = endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+            service.clone().connect()
+        }));
+        Ok(Self {
+            endpoint,
+            connector,
+            channel: Mutex::new(channel),
+        })
     }
 
     fn current(&self) -> Channel {
-        self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.channel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn service(
@@ -207,9 +224,7 @@ impl Link {
 }
 
 impl Connector {
-    async fn connect(
-        self,
-    ) -> std::io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
+    async fn connect(self) -> std::io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
         let connecting = async {
             let stream = TcpStream::connect(&*self.address).await?;
             stream.set_nodelay(true)?;

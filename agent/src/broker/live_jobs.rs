@@ -42,7 +42,10 @@ impl LiveJobs {
     /// What was opened and ended since the last message.
     pub fn take_changes(&self) -> (Vec<JobId>, Vec<JobId>) {
         let mut announced = self.lock();
-        (std::mem::take(&mut announced.opened), std::mem::take(&mut announced.ended))
+        (
+            std::mem::take(&mut announced.opened),
+            std::mem::take(&mut announced.ended),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Announced> {

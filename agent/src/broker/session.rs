@@ -86,7 +86,10 @@ enum StreamEnd {
 impl SessionStatus {
     /// Whether the stream stands, and why not.
     pub fn read(&self) -> (bool, Option<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set(&self, connected: bool, error: Option<String>) {
@@ -127,7 +130,11 @@ impl Session {
                 Err(error) => error.to_string(),
             };
             self.status.set(false, Some(error.clone()));
-            tracing::warn!(error.message = error, session.identity = self.identity, "no heartbeat");
+            tracing::warn!(
+                error.message = error,
+                session.identity = self.identity,
+                "no heartbeat"
+            );
             sleep(wait_after_failure(failures, self.random.fraction())).await;
             failures = failures.saturating_add(1);
         }
@@ -141,17 +148,28 @@ impl Session {
             self.broker.client(self.identity)?
         };
         let (up, requests) = mpsc::channel(WAITING);
-        let live_jobs = self.live.greeting().iter().map(ToString::to_string).collect();
+        let live_jobs = self
+            .live
+            .greeting()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let hello = Hello {
             holder: Some(self.holder.clone()),
             live_jobs,
             host: self.host.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let hello = v1::HeartbeatRequest { message: Some(Up::Hello(hello)) };
-        up.try_send(hello).map_err(|_| unreachable_with("the stream is full"))?;
+        let hello = v1::HeartbeatRequest {
+            message: Some(Up::Hello(hello)),
+        };
+        up.try_send(hello)
+            .map_err(|_| unreachable_with("the stream is full"))?;
         let welcome = async {
-            let mut down = client.heartbeat(ReceiverStream::new(requests)).await?.into_inner();
+            let mut down = client
+                .heartbeat(ReceiverStream::new(requests))
+                .await?
+                .into_inner();
             let first = down.message().await?;
             Ok::<_, Status>((first, down))
         };
@@ -174,7 +192,9 @@ impl Session {
             self.tell(gone).await;
         }
         let interval = welcome.interval.as_ref().and_then(from_wire);
-        interval.filter(|interval| !interval.is_zero()).unwrap_or(DEFAULT_INTERVAL)
+        interval
+            .filter(|interval| !interval.is_zero())
+            .unwrap_or(DEFAULT_INTERVAL)
     }
 
     async fn keep(&self, mut stream: Stream) -> StreamEnd {
@@ -205,7 +225,9 @@ impl Session {
     }
 
     async fn tell(&self, ended: &JobEnded) {
-        let Ok(job) = ended.job_id.parse() else { return };
+        let Ok(job) = ended.job_id.parse() else {
+            return;
+        };
         let cause = Some(ended.cause()).filter(|cause| *cause != v1::Cause::Unspecified);
         let _ = self.ended.send(Told { job, cause }).await;
     }

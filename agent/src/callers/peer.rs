@@ -45,7 +45,15 @@ impl Peer {
         let executable = std::fs::read_link(format!("/proc/{pid}/exe"));
         let executable = executable.map(|path| path.to_string_lossy().into_owned());
         // What was read is its own only if it still lives.
-        let executable = executable.ok().filter(|_| !process.has_exited()).unwrap_or_default();
-        Ok(Self { uid: credentials.uid(), gid: credentials.gid(), process, executable })
+        let executable = executable
+            .ok()
+            .filter(|_| !process.has_exited())
+            .unwrap_or_default();
+        Ok(Self {
+            uid: credentials.uid(),
+            gid: credentials.gid(),
+            process,
+            executable,
+        })
     }
 }

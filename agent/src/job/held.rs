@@ -55,7 +55,9 @@ impl Held {
     /// live longer than it does.
     pub fn new(issued: v1::IssuedCredential, asked_at: Instant, spread: f64) -> Option<Self> {
         let lifetime = issued.lifetime.as_ref();
-        let expires_in = lifetime.and_then(|l| l.expires_in.as_ref()).and_then(from_wire)?;
+        let expires_in = lifetime
+            .and_then(|l| l.expires_in.as_ref())
+            .and_then(from_wire)?;
         let expires_at = lifetime.and_then(|lifetime| lifetime.expires_at.as_ref());
         let millis = expires_at.and_then(taskpass_proto::time::millis_from_timestamp);
         let secret = Zeroizing::new(issued.secret);
@@ -101,7 +103,10 @@ impl Held {
 
     /// Drops a token that has ended. Says whether it did.
     pub fn drop_if_over(&mut self, now: Instant) -> bool {
-        let over = self.token.as_ref().is_some_and(|token| token.expires_at <= now);
+        let over = self
+            .token
+            .as_ref()
+            .is_some_and(|token| token.expires_at <= now);
         if over {
             self.token = None;
         }

@@ -76,16 +76,38 @@ struct Job {
 enum Life {
     Opening(Reply<JobView>),
     Open,
-    Closing { cause: v1::Cause, waiting: Vec<Reply<Closed>> },
+    Closing {
+        cause: v1::Cause,
+        waiting: Vec<Reply<Closed>>,
+    },
 }
 
 /// What came of something under way.
 enum Outcome {
-    Opened { id: JobId, asked_at: Instant, result: Result<v1::OpenJobResponse, CallError> },
-    Issued { id: JobId, asked_at: Instant, result: Result<v1::IssueResponse, CallError>, reply: Reply<JobView> },
-    Renewed { id: JobId, lease: String, asked_at: Instant, result: Result<v1::RenewResponse, CallError> },
-    Exited { id: JobId },
-    Closed { id: JobId, cause: v1::Cause },
+    Opened {
+        id: JobId,
+        asked_at: Instant,
+        result: Result<v1::OpenJobResponse, CallError>,
+    },
+    Issued {
+        id: JobId,
+        asked_at: Instant,
+        result: Result<v1::IssueResponse, CallError>,
+        reply: Reply<JobView>,
+    },
+    Renewed {
+        id: JobId,
+        lease: String,
+        asked_at: Instant,
+        result: Result<v1::RenewResponse, CallError>,
+    },
+    Exited {
+        id: JobId,
+    },
+    Closed {
+        id: JobId,
+        cause: v1::Cause,
+    },
 }
 
 impl Keeper {
@@ -129,7 +151,9 @@ impl Keeper {
                 }
                 _ = looks.tick() => self.look(),
             }
-            if self.jobs.is_empty() && let Some(done) = self.stopping.take() {
+            if self.jobs.is_empty()
+                && let Some(done) = self.stopping.take()
+            {
                 let _ = done.send(());
                 return;
             }
@@ -138,17 +162,28 @@ impl Keeper {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Open { peer, identity, wanted, reply } => {
+            Message::Open {
+                peer,
+                identity,
+                wanted,
+                reply,
+            } => {
                 self.open(peer, identity, wanted, reply);
             }
-            Message::Issue { id, uid, credentials, reply } => {
+            Message::Issue {
+                id,
+                uid,
+                credentials,
+                reply,
+            } => {
                 self.issue(id, uid, credentials, reply);
             }
             Message::RenewNow { id, uid, reply } => {
                 let now = self.parts.clock.since_boot();
                 let renew = |held: &mut Held| held.renew_at = now;
                 let found = self.open_job(id, uid).map(|job| {
-                    job.view.send_modify(|view| view.credentials.iter_mut().for_each(renew));
+                    job.view
+                        .send_modify(|view| view.credentials.iter_mut().for_each(renew));
                 });
                 let _ = reply.send(found);
                 self.look();
@@ -162,14 +197,25 @@ impl Keeper {
                 let _ = reply.send(of_user.map(|job| job.view.borrow().clone()).collect());
             }
             Message::Count { reply } => drop(reply.send(self.jobs.len())),
-            Message::AddProcess { id, uid, process, reply } => {
+            Message::AddProcess {
+                id,
+                uid,
+                process,
+                reply,
+            } => {
                 let found = self.open_job(id, uid).map(drop);
                 if found.is_ok() {
                     self.watch(id, process);
                 }
                 let _ = reply.send(found);
             }
-            Message::Close { id, uid, cause, exit_status, reply } => {
+            Message::Close {
+                id,
+                uid,
+                cause,
+                exit_status,
+                reply,
+            } => {
                 self.close_for(id, uid, cause, exit_status, reply);
             }
             Message::CloseAll { done } => {
@@ -186,7 +232,11 @@ impl Keeper {
         if self.stopping.is_some() {
             return drop(reply.send(Err(JobError::Stopping)));
         }
-        let live = self.jobs.values().filter(|job| job.uid() == peer.uid).count();
+        let live = self
+            .jobs
+            .values()
+            .filter(|job| job.uid() == peer.uid)
+            .count();
         if live >= self.parts.max_jobs_per_uid {
             return drop(reply.send(Err(JobError::TooMany(live))));
         }
@@ -234,7 +284,11 @@ impl Keeper {
         let (random, asked_at) = (self.parts.random.clone(), self.parts.clock.since_boot());
         self.under_way.spawn(async move {
             let result = opening::open(broker, identity, request, random).await;
-            Outcome::Opened { id, asked_at, result }
+            Outcome::Opened {
+                id,
+                asked_at,
+                result,
+            }
         });
     }
 
@@ -253,7 +307,12 @@ impl Keeper {
                 uid: peer.uid,
                 gid: peer.gid,
                 pid: peer.process.pid(),
-                executable: peer.executable.chars().filter(|c| !c.is_control()).take(200).collect(),
+                executable: peer
+                    .executable
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(200)
+                    .collect(),
             }),
             subject_proof: None,
         }
@@ -271,12 +330,21 @@ impl Keeper {
             Err(error) => return drop(reply.send(Err(error))),
         };
         let holder = Some(self.parts.holder.clone());
-        let request = v1::IssueRequest { job_id: id.to_string(), holder, credentials };
+        let request = v1::IssueRequest {
+            job_id: id.to_string(),
+            holder,
+            credentials,
+        };
         let broker = Arc::clone(&self.parts.broker);
         let asked_at = self.parts.clock.since_boot();
         self.under_way.spawn(async move {
             let result = broker.issue(identity, request).await;
-            Outcome::Issued { id, asked_at, result, reply }
+            Outcome::Issued {
+                id,
+                asked_at,
+                result,
+                reply,
+            }
         });
     }
 
@@ -291,20 +359,32 @@ impl Keeper {
         let is_theirs = |owner: u32| uid.is_none_or(|uid| uid == owner);
         if self.jobs.get(&id).is_some_and(|job| is_theirs(job.uid())) {
             self.close(id, cause, exit_status);
-            if let Some(Life::Closing { waiting, .. }) = self.jobs.get_mut(&id).map(|j| &mut j.life) {
+            if let Some(Life::Closing { waiting, .. }) = self.jobs.get_mut(&id).map(|j| &mut j.life)
+            {
                 waiting.push(reply);
             }
             return;
         }
-        let before = self.ended.iter().find(|(ended, owner, _)| *ended == id && is_theirs(*owner));
-        let closed = before.map(|(_, _, cause)| Closed { confirmed: true, cause: *cause });
+        let before = self
+            .ended
+            .iter()
+            .find(|(ended, owner, _)| *ended == id && is_theirs(*owner));
+        let closed = before.map(|(_, _, cause)| Closed {
+            confirmed: true,
+            cause: *cause,
+        });
         let _ = reply.send(closed.ok_or(JobError::Unknown));
     }
 
     /// Ends a job here at once, and tells the broker until it confirms.
     fn close(&mut self, id: JobId, cause: v1::Cause, exit_status: Option<i32>) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        let life = Life::Closing { cause, waiting: vec![] };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let life = Life::Closing {
+            cause,
+            waiting: vec![],
+        };
         match std::mem::replace(&mut job.life, life) {
             Life::Closing { cause, waiting } => {
                 job.life = Life::Closing { cause, waiting };
@@ -338,11 +418,25 @@ impl Keeper {
 
     fn finish(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Opened { id, asked_at, result } => self.opened(id, asked_at, result),
-            Outcome::Issued { id, asked_at, result, reply } => {
+            Outcome::Opened {
+                id,
+                asked_at,
+                result,
+            } => self.opened(id, asked_at, result),
+            Outcome::Issued {
+                id,
+                asked_at,
+                result,
+                reply,
+            } => {
                 self.issued(id, asked_at, result, reply);
             }
-            Outcome::Renewed { id, lease, asked_at, result } => {
+            Outcome::Renewed {
+                id,
+                lease,
+                asked_at,
+                result,
+            } => {
                 self.renewed(id, &lease, asked_at, result);
             }
             Outcome::Exited { id } => self.close(id, v1::Cause::ProcessExited, None),
@@ -356,15 +450,23 @@ impl Keeper {
         asked_at: Instant,
         result: Result<v1::OpenJobResponse, CallError>,
     ) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         // Closed in the meantime: the close that is under way ends it, whatever was answered.
         if !matches!(job.life, Life::Opening(_)) {
             return;
         }
-        let Life::Opening(reply) = std::mem::replace(&mut job.life, Life::Open) else { return };
+        let Life::Opening(reply) = std::mem::replace(&mut job.life, Life::Open) else {
+            return;
+        };
         match result {
             Ok(opened) => {
-                let ends_in = opened.lifetime.and_then(|l| l.expires_in).as_ref().and_then(from_wire);
+                let ends_in = opened
+                    .lifetime
+                    .and_then(|l| l.expires_in)
+                    .as_ref()
+                    .and_then(from_wire);
                 let random = &self.parts.random;
                 let held = opened
                     .credentials
@@ -407,7 +509,10 @@ impl Keeper {
         result: Result<v1::IssueResponse, CallError>,
         reply: Reply<JobView>,
     ) {
-        let open = self.jobs.get_mut(&id).filter(|job| matches!(job.life, Life::Open));
+        let open = self
+            .jobs
+            .get_mut(&id)
+            .filter(|job| matches!(job.life, Life::Open));
         let answer = match (open, result) {
             (_, Err(error)) => Err(error.into()),
             (None, Ok(_)) => Err(JobError::Unknown),
@@ -434,7 +539,9 @@ impl Keeper {
     ) {
         let now = self.parts.clock.since_boot();
         let spread = self.parts.random.fraction();
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
         if !matches!(job.life, Life::Open) {
             return;
         }
@@ -453,7 +560,13 @@ impl Keeper {
                 Err(error) => over = renewal_failed(held, &error, now, spread),
             }
         });
-        let held = job.view.borrow().credentials.iter().find(|held| held.lease == lease).cloned();
+        let held = job
+            .view
+            .borrow()
+            .credentials
+            .iter()
+            .find(|held| held.lease == lease)
+            .cloned();
         if let Some(held) = held {
             remember(&mut self.parts.journal, id, &held);
         }
@@ -463,7 +576,9 @@ impl Keeper {
     }
 
     fn hear(&mut self, told: Told) {
-        let Some(job) = self.jobs.get(&told.job) else { return };
+        let Some(job) = self.jobs.get(&told.job) else {
+            return;
+        };
         match (&job.life, told.cause) {
             // Our request may still be under way.
             (Life::Opening(_), None) | (Life::Closing { .. }, _) => {}
@@ -505,18 +620,29 @@ impl Keeper {
         }
         for (id, identity, lease, generation) in renewals {
             let holder = Some(self.parts.holder.clone());
-            let request = v1::RenewRequest { lease_id: lease.clone(), holder, generation };
+            let request = v1::RenewRequest {
+                lease_id: lease.clone(),
+                holder,
+                generation,
+            };
             let broker = Arc::clone(&self.parts.broker);
             self.under_way.spawn(async move {
                 let result = broker.renew(identity, request).await;
-                Outcome::Renewed { id, lease, asked_at: now, result }
+                Outcome::Renewed {
+                    id,
+                    lease,
+                    asked_at: now,
+                    result,
+                }
             });
         }
     }
 
     /// A job is over, here and at the broker.
     fn gone(&mut self, id: JobId, cause: Option<v1::Cause>) {
-        let Some(mut job) = self.jobs.remove(&id) else { return };
+        let Some(mut job) = self.jobs.remove(&id) else {
+            return;
+        };
         job.stop_watching();
         self.announced(job.identity, |live| live.remove(id));
         if let Err(error) = self.parts.journal.gone(id) {
@@ -531,14 +657,21 @@ impl Keeper {
         match job.life {
             Life::Opening(reply) => drop(reply.send(Err(JobError::Unknown))),
             Life::Open => {}
-            Life::Closing { cause: asked, waiting } => {
-                let closed = Closed { confirmed: true, cause: cause.unwrap_or(asked) };
+            Life::Closing {
+                cause: asked,
+                waiting,
+            } => {
+                let closed = Closed {
+                    confirmed: true,
+                    cause: cause.unwrap_or(asked),
+                };
                 for reply in waiting {
                     let _ = reply.send(Ok(closed));
                 }
             }
         }
-        self.ended.push_back((id, uid, cause.unwrap_or(v1::Cause::JobClosed)));
+        self.ended
+            .push_back((id, uid, cause.unwrap_or(v1::Cause::JobClosed)));
         if self.ended.len() > REMEMBERED {
             self.ended.pop_front();
         }
@@ -546,23 +679,38 @@ impl Keeper {
 
     /// Goes on with a job from before a restart if its processes are the same; closes it otherwise.
     fn take_up(&mut self, id: JobId, record: &Remembered) {
-        let identity = self.parts.identities.iter().position(|(name, _)| *name == record.identity);
+        let identity = self
+            .parts
+            .identities
+            .iter()
+            .position(|(name, _)| *name == record.identity);
         let Some(identity) = identity else {
             // Nobody on this node can speak for it any more; its heartbeat ends it.
             tracing::warn!(job.id = %id, job.identity = record.identity, "a job's identity is gone");
             return drop(self.parts.journal.gone(id));
         };
         let now = self.parts.clock.since_boot();
-        let processes: Result<Vec<Process>, _> =
-            record.processes.iter().map(|started| Process::again(*started)).collect();
-        let processes = processes.ok().filter(|same| !same.is_empty() && !record.closing);
+        let processes: Result<Vec<Process>, _> = record
+            .processes
+            .iter()
+            .map(|started| Process::again(*started))
+            .collect();
+        let processes = processes
+            .ok()
+            .filter(|same| !same.is_empty() && !record.closing);
         let leases = record.leases.iter();
-        let held = leases.map(|(lease, n)| Held::from_before(lease.clone(), *n, now)).collect();
+        let held = leases
+            .map(|(lease, n)| Held::from_before(lease.clone(), *n, now))
+            .collect();
         let view = JobView {
             id,
             uid: record.uid,
             task: record.task.clone(),
-            anchor: if record.processes.is_empty() { "ttl" } else { "process" },
+            anchor: if record.processes.is_empty() {
+                "ttl"
+            } else {
+                "process"
+            },
             stage: Stage::Open,
             decision: String::new(),
             policy: String::new(),
@@ -585,7 +733,15 @@ impl Keeper {
     fn insert(&mut self, id: JobId, identity: usize, view: JobView, life: Life) {
         self.announced(identity, |live| live.insert(id));
         let view = watch::Sender::new(view);
-        self.jobs.insert(id, Job { identity, view, life, watches: vec![] });
+        self.jobs.insert(
+            id,
+            Job {
+                identity,
+                view,
+                life,
+                watches: vec![],
+            },
+        );
     }
 
     fn watch(&mut self, id: JobId, process: Arc<Process>) {
@@ -602,7 +758,8 @@ impl Keeper {
     /// An open job of a user.
     fn open_job(&mut self, id: JobId, uid: u32) -> Result<&mut Job, JobError> {
         let job = self.jobs.get_mut(&id).filter(|job| job.uid() == uid);
-        job.filter(|job| matches!(job.life, Life::Open)).ok_or(JobError::Unknown)
+        job.filter(|job| matches!(job.life, Life::Open))
+            .ok_or(JobError::Unknown)
     }
 
     fn announced(&self, identity: usize, change: impl FnOnce(&LiveJobs)) {
@@ -612,7 +769,11 @@ impl Keeper {
     }
 
     fn identity_name(&self, identity: usize) -> String {
-        self.parts.identities.get(identity).map(|(name, _)| name.clone()).unwrap_or_default()
+        self.parts
+            .identities
+            .get(identity)
+            .map(|(name, _)| name.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -633,7 +794,9 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
         return false;
     }
     held.renewing = false;
-    let CallError::Refused(refusal) = error else { return false };
+    let CallError::Refused(refusal) = error else {
+        return false;
+    };
     match (refusal.reason, refusal.current_generation) {
         // The answer to an earlier renewal was lost: go on from where the broker is.
         (Reason::GenerationMismatch, Some(current)) => {
@@ -644,7 +807,8 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
         (Reason::JobEnded | Reason::JobUnknown | Reason::LeaseUnknown, _) => true,
         _ => {
             tracing::warn!(
-                lease.id = held.lease, error.reason = refusal.reason.code(),
+                lease.id = held.lease,
+                error.reason = refusal.reason.code(),
                 "not renewed; the credential is served until its end"
             );
             held.refused = true;

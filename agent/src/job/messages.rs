@@ -90,15 +90,51 @@ pub struct Closed {
 
 /// What the keeper is asked.
 pub(super) enum Message {
-    Open { peer: Peer, identity: usize, wanted: Wanted, reply: Reply<JobView> },
-    Issue { id: JobId, uid: u32, credentials: Vec<v1::CredentialRequest>, reply: Reply<JobView> },
-    RenewNow { id: JobId, uid: u32, reply: Reply<()> },
-    Watch { id: JobId, uid: u32, reply: Reply<watch::Receiver<JobView>> },
-    List { uid: u32, reply: oneshot::Sender<Vec<JobView>> },
-    Count { reply: oneshot::Sender<usize> },
-    AddProcess { id: JobId, uid: u32, process: Arc<Process>, reply: Reply<()> },
-    Close { id: JobId, uid: Option<u32>, cause: v1::Cause, exit_status: Option<i32>, reply: Reply<Closed> },
-    CloseAll { done: oneshot::Sender<()> },
+    Open {
+        peer: Peer,
+        identity: usize,
+        wanted: Wanted,
+        reply: Reply<JobView>,
+    },
+    Issue {
+        id: JobId,
+        uid: u32,
+        credentials: Vec<v1::CredentialRequest>,
+        reply: Reply<JobView>,
+    },
+    RenewNow {
+        id: JobId,
+        uid: u32,
+        reply: Reply<()>,
+    },
+    Watch {
+        id: JobId,
+        uid: u32,
+        reply: Reply<watch::Receiver<JobView>>,
+    },
+    List {
+        uid: u32,
+        reply: oneshot::Sender<Vec<JobView>>,
+    },
+    Count {
+        reply: oneshot::Sender<usize>,
+    },
+    AddProcess {
+        id: JobId,
+        uid: u32,
+        process: Arc<Process>,
+        reply: Reply<()>,
+    },
+    Close {
+        id: JobId,
+        uid: Option<u32>,
+        cause: v1::Cause,
+        exit_status: Option<i32>,
+        reply: Reply<Closed>,
+    },
+    CloseAll {
+        done: oneshot::Sender<()>,
+    },
 }
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, JobError>>;
@@ -117,7 +153,13 @@ impl Jobs {
         identity: usize,
         wanted: Wanted,
     ) -> Result<JobView, JobError> {
-        self.ask(|reply| Message::Open { peer, identity, wanted, reply }).await
+        self.ask(|reply| Message::Open {
+            peer,
+            identity,
+            wanted,
+            reply,
+        })
+        .await
     }
 
     /// Issues more to a job; answers it with everything that it has.
@@ -127,7 +169,13 @@ impl Jobs {
         uid: u32,
         credentials: Vec<v1::CredentialRequest>,
     ) -> Result<JobView, JobError> {
-        self.ask(|reply| Message::Issue { id, uid, credentials, reply }).await
+        self.ask(|reply| Message::Issue {
+            id,
+            uid,
+            credentials,
+            reply,
+        })
+        .await
     }
 
     /// Renews every lease of a job now; the result shows in its view.
@@ -136,11 +184,7 @@ impl Jobs {
     }
 
     /// Follows a job.
-    pub async fn watch(
-        &self,
-        id: JobId,
-        uid: u32,
-    ) -> Result<watch::Receiver<JobView>, JobError> {
+    pub async fn watch(&self, id: JobId, uid: u32) -> Result<watch::Receiver<JobView>, JobError> {
         self.ask(|reply| Message::Watch { id, uid, reply }).await
     }
 
@@ -165,7 +209,13 @@ impl Jobs {
         uid: u32,
         process: Arc<Process>,
     ) -> Result<(), JobError> {
-        self.ask(|reply| Message::AddProcess { id, uid, process, reply }).await
+        self.ask(|reply| Message::AddProcess {
+            id,
+            uid,
+            process,
+            reply,
+        })
+        .await
     }
 
     /// Closes a job, and waits up to `patience` for the broker to confirm it.
@@ -178,12 +228,24 @@ impl Jobs {
         patience: Duration,
     ) -> Result<Closed, JobError> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Close { id, uid, cause, exit_status, reply };
-        self.keeper.send(message).await.map_err(|_| JobError::Stopping)?;
+        let message = Message::Close {
+            id,
+            uid,
+            cause,
+            exit_status,
+            reply,
+        };
+        self.keeper
+            .send(message)
+            .await
+            .map_err(|_| JobError::Stopping)?;
         match tokio::time::timeout(patience, answer).await {
             Ok(answer) => answer.map_err(|_| JobError::Stopping)?,
             // In effect here already; it is repeated until it is confirmed.
-            Err(_) => Ok(Closed { confirmed: false, cause }),
+            Err(_) => Ok(Closed {
+                confirmed: false,
+                cause,
+            }),
         }
     }
 
@@ -196,7 +258,10 @@ impl Jobs {
 
     async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, JobError> {
         let (reply, answer) = oneshot::channel();
-        self.keeper.send(message(reply)).await.map_err(|_| JobError::Stopping)?;
+        self.keeper
+            .send(message(reply))
+            .await
+            .map_err(|_| JobError::Stopping)?;
         answer.await.map_err(|_| JobError::Stopping)?
     }
 }

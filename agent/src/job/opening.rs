@@ -27,7 +27,9 @@ pub(super) async fn open(
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
-        let Some(at_least) = error.worth_repeating() else { return Err(error) };
+        let Some(at_least) = error.worth_repeating() else {
+            return Err(error);
+        };
         let wait = wait_after_failure(failures, random.fraction()).max(at_least);
         if Instant::now() + wait >= give_up {
             return Err(error);

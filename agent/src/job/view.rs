@@ -59,5 +59,7 @@ impl Stage {
 /// The word for a cause, as everywhere: lower case, without a prefix.
 pub fn cause_word(cause: v1::Cause) -> String {
     let name = cause.as_str_name();
-    name.strip_prefix("CAUSE_").unwrap_or(name).to_ascii_lowercase()
+    name.strip_prefix("CAUSE_")
+        .unwrap_or(name)
+        .to_ascii_lowercase()
 }

@@ -49,7 +49,10 @@ pub struct LocalListener {
 impl Connection {
     /// Ties a job to this connection.
     pub fn close_with_it(&self, job: JobId) {
-        self.tied.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+        self.tied
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(job);
     }
 
     fn tied(&self) -> Vec<JobId> {
@@ -68,7 +71,11 @@ impl LocalListener {
         }
         fs::set_permissions(path, Permissions::from_mode(socket.mode))?;
         let places = Arc::new(Semaphore::new(connections));
-        Ok(Self { listener, path: path.clone(), places })
+        Ok(Self {
+            listener,
+            path: path.clone(),
+            places,
+        })
     }
 
     /// Serves until `shutdown`.
@@ -106,7 +113,10 @@ async fn serve_connection(
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "a local caller could not be identified"),
     };
-    let connection = Arc::new(Connection { peer, tied: Mutex::default() });
+    let connection = Arc::new(Connection {
+        peer,
+        tied: Mutex::default(),
+    });
     let of_requests = Arc::clone(&connection);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&of_requests));
@@ -119,7 +129,9 @@ async fn serve_connection(
         }
     });
     let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_DEADLINE);
     let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         _ = served.as_mut() => {}
@@ -129,19 +141,29 @@ async fn serve_connection(
         }
     }
     for job in connection.tied() {
-        let closed = jobs.close(job, None, v1::Cause::JobClosed, None, Duration::ZERO).await;
+        let closed = jobs
+            .close(job, None, v1::Cause::JobClosed, None, Duration::ZERO)
+            .await;
         tracing::info!(job.id = %job, job.known = closed.is_ok(), "connection closed; job closes");
     }
 }
 
 /// Removes a socket that nobody listens on; refuses to touch a live one, or a file that is no socket.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
     if !found.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is not a socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it exists and is not a socket",
+        ));
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another agent listens on it")),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another agent listens on it",
+        )),
         Err(_) => fs::remove_file(path),
     }
 }

@@ -35,7 +35,13 @@ impl Problem {
 
     fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { status, reason, detail, correlation_id: String::new(), retry_after: None }
+        Self {
+            status,
+            reason,
+            detail,
+            correlation_id: String::new(),
+            retry_after: None,
+        }
     }
 }
 
@@ -70,12 +76,16 @@ impl From<JobError> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "LIVE_JOBS_LIMIT", detail)
             }
             JobError::Call(CallError::Refused(refusal)) => refusal.into(),
-            JobError::Call(CallError::Unreachable(_)) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "BROKER_UNREACHABLE", detail)
-            }
-            JobError::Journal(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "JOURNAL_UNAVAILABLE", detail)
-            }
+            JobError::Call(CallError::Unreachable(_)) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "BROKER_UNREACHABLE",
+                detail,
+            ),
+            JobError::Journal(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "JOURNAL_UNAVAILABLE",
+                detail,
+            ),
             JobError::Stopping => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "AGENT_STOPPING", detail)
             }
@@ -85,7 +95,13 @@ impl From<JobError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, reason, detail, correlation_id, retry_after } = self;
+        let Self {
+            status,
+            reason,
+            detail,
+            correlation_id,
+            retry_after,
+        } = self;
         let mut body = json!({
             "type": "about:blank",
             "title": status.canonical_reason().unwrap_or("Error"),

@@ -15,10 +15,10 @@ use taskpass_proto::ids::JobId;
 use taskpass_proto::limits::MAX_REQUEST_BYTES;
 use taskpass_proto::v1;
 
+use super::events;
 use super::listener::Connection;
 use super::problem::Problem;
 use super::wire::{self, AddAnchor, Anchor, CloseJob, CloseQuery, IssueMore, OpenJob};
-use super::events;
 use crate::callers::Mapping;
 use crate::clock::Clock;
 use crate::job::messages::{self, JobError, Jobs, Wanted};
@@ -70,13 +70,18 @@ async fn open(
     let identity = local.callers.identity_of(peer.uid, peer.gid);
     let identity = identity.ok_or_else(|| Problem::not_mapped(peer.uid, peer.gid))?;
     let anchor = anchor(request.anchor, &connection)?;
-    let asked = request.max_duration_seconds.map(|s| wire::seconds("max_duration_seconds", s));
+    let asked = request
+        .max_duration_seconds
+        .map(|s| wire::seconds("max_duration_seconds", s));
     let max_duration = match (asked.transpose()?, &anchor) {
         (Some(asked), _) => Some(asked),
         (None, messages::Anchor::Ttl) => Some(wire::DEFAULT_TTL),
         (None, messages::Anchor::Process(_) | messages::Anchor::Connection) => None,
     };
-    let credentials = request.credentials.into_iter().map(wire::Credential::to_wire);
+    let credentials = request
+        .credentials
+        .into_iter()
+        .map(wire::Credential::to_wire);
     let is_connection = matches!(anchor, messages::Anchor::Connection);
     let wanted = Wanted {
         task: request.task,
@@ -89,7 +94,10 @@ async fn open(
     if is_connection {
         connection.close_with_it(view.id);
     }
-    Ok((StatusCode::CREATED, Json(wire::job(&view, local.clock.since_boot()))))
+    Ok((
+        StatusCode::CREATED,
+        Json(wire::job(&view, local.clock.since_boot())),
+    ))
 }
 
 async fn list(
@@ -120,9 +128,15 @@ async fn issue(
     body: Bytes,
 ) -> Answer {
     let request: IssueMore = parse(&body)?;
-    let credentials = request.credentials.into_iter().map(wire::Credential::to_wire);
+    let credentials = request
+        .credentials
+        .into_iter()
+        .map(wire::Credential::to_wire);
     let credentials = credentials.collect::<Result<_, _>>()?;
-    let view = local.jobs.issue(job_id(&id)?, connection.peer.uid, credentials).await?;
+    let view = local
+        .jobs
+        .issue(job_id(&id)?, connection.peer.uid, credentials)
+        .await?;
     let credentials = wire::credentials(&view, local.clock.since_boot());
     Ok(Json(json!({ "credentials": credentials })))
 }
@@ -144,9 +158,9 @@ async fn renew(
     local.jobs.renew_now(id, uid).await?;
     let renewed = view.wait_for(|view| {
         let next = |(lease, generation): &(String, u32)| {
-            view.credentials.iter().any(|held| {
-                held.lease == *lease && (held.generation > *generation || held.refused)
-            })
+            view.credentials
+                .iter()
+                .any(|held| held.lease == *lease && (held.generation > *generation || held.refused))
         };
         view.stage != crate::job::view::Stage::Open || before.iter().all(next)
     });
@@ -159,7 +173,9 @@ async fn renew(
             return Err(JobError::Call(away).into());
         }
     };
-    Ok(Json(json!({ "credentials": wire::credentials(&view, local.clock.since_boot()) })))
+    Ok(Json(
+        json!({ "credentials": wire::credentials(&view, local.clock.since_boot()) }),
+    ))
 }
 
 async fn add_anchor(
@@ -191,7 +207,11 @@ async fn close(
     Query(query): Query<CloseQuery>,
     body: Bytes,
 ) -> Answer {
-    let request: CloseJob = if body.is_empty() { CloseJob::default() } else { parse(&body)? };
+    let request: CloseJob = if body.is_empty() {
+        CloseJob::default()
+    } else {
+        parse(&body)?
+    };
     let wait = wire::seconds("wait_seconds", query.wait_seconds.unwrap_or(2.0))?;
     let cause = match request.exit_status {
         Some(_) => v1::Cause::ProcessExited,
@@ -199,9 +219,18 @@ async fn close(
     };
     let (id, uid) = (job_id(&id)?, Some(connection.peer.uid));
     let wait = wait.min(LONGEST_WAIT);
-    let closed = local.jobs.close(id, uid, cause, request.exit_status, wait).await?;
-    let state = if closed.confirmed { "confirmed" } else { "pending" };
-    Ok(Json(json!({ "state": state, "cause": cause_word(closed.cause) })))
+    let closed = local
+        .jobs
+        .close(id, uid, cause, request.exit_status, wait)
+        .await?;
+    let state = if closed.confirmed {
+        "confirmed"
+    } else {
+        "pending"
+    };
+    Ok(Json(
+        json!({ "state": state, "cause": cause_word(closed.cause) }),
+    ))
 }
 
 async fn status(
@@ -210,7 +239,11 @@ async fn status(
 ) -> Json<wire::Status> {
     let peer = &connection.peer;
     let identity = local.callers.identity_of(peer.uid, peer.gid);
-    Json(local.status.report(peer, identity, local.jobs.count().await))
+    Json(
+        local
+            .status
+            .report(peer, identity, local.jobs.count().await),
+    )
 }
 
 fn anchor(asked: Anchor, connection: &Connection) -> Result<messages::Anchor, Problem> {
@@ -223,9 +256,9 @@ fn anchor(asked: Anchor, connection: &Connection) -> Result<messages::Anchor, Pr
 }
 
 fn process(pid: u32, uid: u32) -> Result<Arc<Process>, Problem> {
-    Process::of_user(pid, uid).map(Arc::new).map_err(|_| {
-        Problem::invalid(format!("`pid`: `{pid}` is no live process of user `{uid}`"))
-    })
+    Process::of_user(pid, uid)
+        .map(Arc::new)
+        .map_err(|_| Problem::invalid(format!("`pid`: `{pid}` is no live process of user `{uid}`")))
 }
 
 fn job_id(text: &str) -> Result<JobId, Problem> {

@@ -173,7 +173,10 @@ pub struct ProblemStatus {
 impl Credential {
     /// The same for the broker.
     pub fn to_wire(self) -> Result<v1::CredentialRequest, Problem> {
-        let lifetime = self.lifetime_seconds.map(|s| seconds("lifetime_seconds", s)).transpose()?;
+        let lifetime = self
+            .lifetime_seconds
+            .map(|s| seconds("lifetime_seconds", s))
+            .transpose()?;
         Ok(v1::CredentialRequest {
             name: self.name,
             scopes: self.scopes,
@@ -188,7 +191,9 @@ pub fn seconds(field: &str, seconds: f64) -> Result<Duration, Problem> {
     if seconds.is_finite() && (0.0..=LONGEST).contains(&seconds) {
         Ok(Duration::from_secs_f64(seconds))
     } else {
-        Err(Problem::invalid(format!("`{field}` is a number of seconds, at most a year")))
+        Err(Problem::invalid(format!(
+            "`{field}` is a number of seconds, at most a year"
+        )))
     }
 }
 
@@ -218,7 +223,10 @@ pub fn listed(view: &JobView, now: Instant) -> Value {
 
 /// The credentials of a job that are valid now.
 pub fn credentials(view: &JobView, now: Instant) -> Vec<Value> {
-    view.credentials.iter().filter_map(|held| credential(held, now)).collect()
+    view.credentials
+        .iter()
+        .filter_map(|held| credential(held, now))
+        .collect()
 }
 
 /// What has happened to a job, one line of its events; `None` for nothing that concerns anybody.
@@ -229,16 +237,16 @@ pub fn event(view: &JobView, now: Instant) -> Option<Value> {
             Some(json!({ "event": "credentials", "credentials": credentials(view, now) }))
         }
         Stage::Closing => Some(json!({ "event": "ended", "cause": "job_closed" })),
-        Stage::Ended(cause) => {
-            Some(json!({ "event": "ended", "cause": cause.map(cause_word) }))
-        }
+        Stage::Ended(cause) => Some(json!({ "event": "ended", "cause": cause.map(cause_word) })),
     }
 }
 
 /// A point in time for people.
 pub fn moment(unix_millis: u64) -> String {
     let millis = i64::try_from(unix_millis).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).map(|at| at.to_string()).unwrap_or_default()
+    jiff::Timestamp::from_millisecond(millis)
+        .map(|at| at.to_string())
+        .unwrap_or_default()
 }
 
 fn credential(held: &Held, now: Instant) -> Option<Value> {

@@ -28,10 +28,21 @@ pub struct Started {
 impl Process {
     /// Takes a pidfd that the kernel handed out for this very process.
     pub fn of_pidfd(pid: u32, pidfd: OwnedFd) -> io::Result<Self> {
-        let started = Started { pid, at_ticks: start_ticks(pid)? };
-        let process = Self { pid, pidfd, started };
+        let started = Started {
+            pid,
+            at_ticks: start_ticks(pid)?,
+        };
+        let process = Self {
+            pid,
+            pidfd,
+            started,
+        };
         // The start time that was read is its own only if it still lives.
-        if process.has_exited() { Err(no_such_process()) } else { Ok(process) }
+        if process.has_exited() {
+            Err(no_such_process())
+        } else {
+            Ok(process)
+        }
     }
 
     /// Takes hold of a process of this user by its number.
@@ -42,14 +53,22 @@ impl Process {
         if process.has_exited() {
             return Err(no_such_process());
         }
-        if owner == uid { Ok(process) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+        if owner == uid {
+            Ok(process)
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
     }
 
     /// Takes hold of a process again, if it is still the same.
     pub fn again(started: Started) -> io::Result<Self> {
         let number = Pid::from_raw(started.pid.cast_signed()).ok_or_else(no_such_process)?;
         let process = Self::of_pidfd(started.pid, pidfd_open(number, PidfdFlags::empty())?)?;
-        if process.started == started { Ok(process) } else { Err(no_such_process()) }
+        if process.started == started {
+            Ok(process)
+        } else {
+            Err(no_such_process())
+        }
     }
 
     /// Its number.
@@ -65,12 +84,18 @@ impl Process {
     /// Whether it has exited.
     pub fn has_exited(&self) -> bool {
         let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
     }
 
     /// Waits until it has exited.
-    #[allow(deprecated, reason = "the other constructor is unsafe; an owned descriptor is sound here")]
+    #[allow(
+        deprecated,
+        reason = "the other constructor is unsafe; an owned descriptor is sound here"
+    )]
     pub async fn exited(&self) -> io::Result<()> {
         let fd = AsyncFd::with_interest(self.pidfd.try_clone()?, Interest::READABLE)?;
         fd.readable().await.map(drop)
@@ -105,13 +130,23 @@ mod tests {
 
     #[tokio::test]
     async fn sees_a_killed_process_exit_and_not_before() {
-        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let uid = rustix::process::getuid().as_raw();
         let process = Process::of_user(child.id(), uid).unwrap();
         assert!(!process.has_exited());
         assert_eq!(Process::again(process.started()).unwrap().pid(), child.id());
-        let later = Started { at_ticks: process.started().at_ticks + 1, ..process.started() };
-        assert!(Process::again(later).is_err(), "the same number, and another process");
+        let later = Started {
+            at_ticks: process.started().at_ticks + 1,
+            ..process.started()
+        };
+        assert!(
+            Process::again(later).is_err(),
+            "the same number, and another process"
+        );
         child.kill().unwrap();
         process.exited().await.unwrap();
         assert!(process.has_exited());

@@ -9,7 +9,10 @@ use crate::ports::random::{Random, RandomFailed};
 pub struct SystemSource(SystemRandom);
 
 impl Default for SystemSource {
-    #[allow(clippy::disallowed_methods, reason = "this is where randomness comes in")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is where randomness comes in"
+    )]
     fn default() -> Self {
         Self(SystemRandom::new())
     }

@@ -38,7 +38,11 @@ impl AdminListener {
         remove_stale(path)?;
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path: path.to_owned(), uids })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            uids,
+        })
     }
 
     /// Serves until the broker closes.
@@ -60,13 +64,10 @@ impl AdminListener {
     }
 }
 
-async fn connection(
-    stream: UnixStream,
-    router: Router,
-    uids: &[u32],
-    shutdown: CancellationToken,
-) {
-    let Ok(credentials) = stream.peer_cred() else { return };
+async fn connection(stream: UnixStream, router: Router, uids: &[u32], shutdown: CancellationToken) {
+    let Ok(credentials) = stream.peer_cred() else {
+        return;
+    };
     let uid = credentials.uid();
     if !uids.contains(&uid) {
         tracing::warn!(admin.uid = uid, "administrative connection refused");
@@ -95,12 +96,20 @@ async fn connection(
 
 /// Removes a socket that nobody listens on; refuses to touch a live one, or a file that is no socket.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
     if !found.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is not a socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it exists and is not a socket",
+        ));
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another broker listens on it")),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another broker listens on it",
+        )),
         Err(_) => fs::remove_file(path),
     }
 }

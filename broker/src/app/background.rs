@@ -30,41 +30,72 @@ pub fn spawn(
         tasks.spawn(repeat(period, shutdown.clone(), work));
     };
     let this = Arc::clone(operations);
-    every(expire::LOOK_EVERY, work(move || {
-        let this = Arc::clone(&this);
-        async move { log(this.expire_due().await.map(drop), "expiry was put off") }
-    }));
+    every(
+        expire::LOOK_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move { log(this.expire_due().await.map(drop), "expiry was put off") }
+        }),
+    );
     let this = Arc::clone(operations);
-    every(silence::LOOK_EVERY, work(move || {
-        let this = Arc::clone(&this);
-        async move { log(this.end_silent().await, "ending silent holders' jobs was put off") }
-    }));
+    every(
+        silence::LOOK_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move {
+                log(
+                    this.end_silent().await,
+                    "ending silent holders' jobs was put off",
+                )
+            }
+        }),
+    );
     let this = Arc::clone(operations);
-    every(end_job::REPEAT_EVERY, work(move || {
-        let this = Arc::clone(&this);
-        async move { drop(this.repeat_pending_ends().await) }
-    }));
+    every(
+        end_job::REPEAT_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move { drop(this.repeat_pending_ends().await) }
+        }),
+    );
     let this = Arc::clone(operations);
-    every(store_trouble::TRY_EVERY, work(move || {
-        let this = Arc::clone(&this);
-        async move { this.try_failing_store().await }
-    }));
+    every(
+        store_trouble::TRY_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move { this.try_failing_store().await }
+        }),
+    );
     let this = Arc::clone(operations);
-    every(denials::FLUSH_EVERY, work(move || {
-        let this = Arc::clone(&this);
-        async move { this.flush_denials().await }
-    }));
+    every(
+        denials::FLUSH_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move { this.flush_denials().await }
+        }),
+    );
     let this = Arc::clone(gate);
-    every(TIDY_EVERY, work(move || {
-        let this = Arc::clone(&this);
-        async move { this.tidy() }
-    }));
+    every(
+        TIDY_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move { this.tidy() }
+        }),
+    );
     let (keys, store) = (Arc::clone(keys.0), Arc::clone(keys.1));
     let this = Arc::clone(operations);
-    every(KEYS_EVERY, work(move || {
-        let (keys, store, now) = (Arc::clone(&keys), Arc::clone(&store), this.now());
-        async move { log(keys.add_missing(store.as_ref(), now).await.map(drop), "no key was made") }
-    }));
+    every(
+        KEYS_EVERY,
+        work(move || {
+            let (keys, store, now) = (Arc::clone(&keys), Arc::clone(&store), this.now());
+            async move {
+                log(
+                    keys.add_missing(store.as_ref(), now).await.map(drop),
+                    "no key was made",
+                )
+            }
+        }),
+    );
 }
 
 type Work = Box<dyn FnMut() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>;

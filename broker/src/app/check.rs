@@ -11,12 +11,20 @@ use crate::domain::policy::{Installation, Policy};
 
 /// What is wrong with a configuration, each finding a line or more for people. Empty when it is good.
 pub fn check(config: &BrokerConfig) -> Vec<String> {
-    [identity(config), sealing(config), store(config), policy(config)].concat()
+    [
+        identity(config),
+        sealing(config),
+        store(config),
+        policy(config),
+    ]
+    .concat()
 }
 
 fn identity(config: &BrokerConfig) -> Vec<String> {
-    let paths =
-        SvidPaths { certificate: config.certificate.clone(), private_key: config.key.clone() };
+    let paths = SvidPaths {
+        certificate: config.certificate.clone(),
+        private_key: config.key.clone(),
+    };
     let mut found = Vec::new();
     match files::svid(paths, Arc::new(DefaultTimeProvider)) {
         Ok((svid, _)) if *svid.current().id() != config.spiffe_id => found.push(format!(
@@ -44,7 +52,12 @@ fn sealing(config: &BrokerConfig) -> Vec<String> {
 fn store(config: &BrokerConfig) -> Vec<String> {
     let parent = config.store.parent().filter(|parent| !parent.is_dir());
     parent
-        .map(|parent| format!("`store.path`: there is no directory `{}`; make it", parent.display()))
+        .map(|parent| {
+            format!(
+                "`store.path`: there is no directory `{}`; make it",
+                parent.display()
+            )
+        })
         .into_iter()
         .collect()
 }
@@ -62,7 +75,10 @@ fn policy(config: &BrokerConfig) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     match installation {
-        Ok(installation) => Policy::compile(&files, &installation).map(drop).map_err(shown).err(),
+        Ok(installation) => Policy::compile(&files, &installation)
+            .map(drop)
+            .map_err(shown)
+            .err(),
         Err(errors) => Some(shown(errors)),
     }
     .unwrap_or_default()

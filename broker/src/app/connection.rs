@@ -32,7 +32,12 @@ pub struct Shutdown {
 impl Connection {
     /// A connection of `peer` that lives until `ends_at`, or until its SVID or the broker ends.
     pub fn new(peer: PeerSvid, ends_at: Instant, shutdown: Shutdown, streams: TaskTracker) -> Self {
-        Self { peer, ends_at, shutdown, streams }
+        Self {
+            peer,
+            ends_at,
+            shutdown,
+            streams,
+        }
     }
 
     /// Whose it is.

@@ -51,7 +51,11 @@ impl Health {
         svid: Box<dyn Fn() -> SvidHealth + Send + Sync>,
         draining: CancellationToken,
     ) -> Self {
-        Self { operations, svid, draining }
+        Self {
+            operations,
+            svid,
+            draining,
+        }
     }
 
     /// The broker's own SVID.
@@ -71,7 +75,10 @@ impl Health {
             self.svid_files(),
         ];
         let problems: Vec<Problem> = found.into_iter().flatten().collect();
-        Report { ready: problems.iter().all(|problem| problem.serves), problems }
+        Report {
+            ready: problems.iter().all(|problem| problem.serves),
+            problems,
+        }
     }
 
     /// Sets the gauges that only a look can tell.
@@ -87,9 +94,13 @@ impl Health {
     }
 
     fn draining(&self) -> Option<Problem> {
-        self.draining
-            .is_cancelled()
-            .then(|| problem("the broker is shutting down", "wait for the next one", false))
+        self.draining.is_cancelled().then(|| {
+            problem(
+                "the broker is shutting down",
+                "wait for the next one",
+                false,
+            )
+        })
     }
 
     fn clock(&self) -> Option<Problem> {
@@ -155,5 +166,9 @@ impl Health {
 }
 
 fn problem(what: impl Into<String>, remedy: impl Into<String>, serves: bool) -> Problem {
-    Problem { what: what.into(), remedy: remedy.into(), serves }
+    Problem {
+        what: what.into(),
+        remedy: remedy.into(),
+        serves,
+    }
 }

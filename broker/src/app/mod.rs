@@ -157,17 +157,28 @@ pub async fn serve(
             retention: config.retention,
         },
     })?);
-    let policy =
-        Arc::new(PolicySource::new(config.policy.clone(), config.installation.clone()));
+    let policy = Arc::new(PolicySource::new(
+        config.policy.clone(),
+        config.installation.clone(),
+    ));
     // Without a good policy the broker starts all the same: it grants nothing, takes back what is out,
     // and says why it is not ready.
     let _ = policy.reload(&operations).await;
 
-    let phases = Shutdown { draining: CancellationToken::new(), closing: CancellationToken::new() };
+    let phases = Shutdown {
+        draining: CancellationToken::new(),
+        closing: CancellationToken::new(),
+    };
     let svid = identity.health();
-    let health = Arc::new(Health::new(Arc::clone(&operations), svid, phases.draining.clone()));
-    let quota =
-        CallQuota { per_second: config.calls_per_second, burst: config.call_burst };
+    let health = Arc::new(Health::new(
+        Arc::clone(&operations),
+        svid,
+        phases.draining.clone(),
+    ));
+    let quota = CallQuota {
+        per_second: config.calls_per_second,
+        burst: config.call_burst,
+    };
     let gate = Arc::new(Gate::new(
         Arc::clone(&operations),
         Arc::clone(&identity.tls.bundles),
@@ -206,8 +217,7 @@ pub async fn serve(
     let listener = WorkloadListener {
         listener: workload,
         tls: Arc::new(identity.tls.server_config()?),
-        router: routes::workload(broker, &operations, &gate, &phases.draining, &mut tasks)
-            .await,
+        router: routes::workload(broker, &operations, &gate, &phases.draining, &mut tasks).await,
         max_age: config.connection_max_age,
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -257,8 +267,10 @@ impl OwnIdentity {
         stop: &CancellationToken,
     ) -> Result<Self, StartError> {
         let time = Arc::new(DefaultTimeProvider);
-        let paths =
-            SvidPaths { certificate: config.certificate.clone(), private_key: config.key.clone() };
+        let paths = SvidPaths {
+            certificate: config.certificate.clone(),
+            private_key: config.key.clone(),
+        };
         let (svids, svid_reloader) = files::svid(paths, Arc::clone(&time) as _)?;
         let (bundles, bundle_reloader) = files::bundles(config.trust_domains.clone())?;
         let own = svids.current();
@@ -276,24 +288,30 @@ impl OwnIdentity {
             bundles: Arc::new(bundles.clone()),
             time,
         };
-        Ok(Self { tls, svids, bundles })
+        Ok(Self {
+            tls,
+            svids,
+            bundles,
+        })
     }
 
     fn health(&self) -> Box<dyn Fn() -> SvidHealth + Send + Sync> {
         let (svids, bundles) = (self.svids.clone(), self.bundles.clone());
         Box::new(move || SvidHealth {
             expires_at: UnixMillis::new(svids.current().expires_at().as_secs() * 1000),
-            error: svids.problem().or_else(|| bundles.problem()).map(|error| error.to_string()),
+            error: svids
+                .problem()
+                .or_else(|| bundles.problem())
+                .map(|error| error.to_string()),
         })
     }
 }
 
-fn open_keys(
-    config: &BrokerConfig,
-    store: &dyn Store,
-    epoch: &[u8],
-) -> Result<KeySet, StartError> {
-    let keys = config.sealing_keys.iter().map(|(id, path)| sealing_keys::read(id, path));
+fn open_keys(config: &BrokerConfig, store: &dyn Store, epoch: &[u8]) -> Result<KeySet, StartError> {
+    let keys = config
+        .sealing_keys
+        .iter()
+        .map(|(id, path)| sealing_keys::read(id, path));
     let sealer = Sealer::new(keys.collect::<Result<_, _>>()?)?;
     let schedule = KeySchedule {
         signing_period: SIGNING_PERIOD,
@@ -314,7 +332,10 @@ fn started(bound: &Bound, at: UnixMillis) -> Record {
         "version": env!("CARGO_PKG_VERSION"),
         "workload": bound.workload.to_string(),
     });
-    Record { details, ..Record::new(Event::BrokerStarted, at) }
+    Record {
+        details,
+        ..Record::new(Event::BrokerStarted, at)
+    }
 }
 
 async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
@@ -325,13 +346,20 @@ async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<TcpListener
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| listen_error(address, source))
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| listen_error(address, source))
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| listen_error("an address", source))
+    listener
+        .local_addr()
+        .map_err(|source| listen_error("an address", source))
 }
 
 fn listen_error(place: impl ToString, source: io::Error) -> StartError {
-    StartError::Listen { place: place.to_string(), source }
+    StartError::Listen {
+        place: place.to_string(),
+        source,
+    }
 }

@@ -25,7 +25,11 @@ pub struct PolicySource {
 impl PolicySource {
     /// Policy from a directory, checked against the installation's facts.
     pub fn new(directory: PathBuf, installation: PathBuf) -> Self {
-        Self { directory, installation, seen: Mutex::new(None) }
+        Self {
+            directory,
+            installation,
+            seen: Mutex::new(None),
+        }
     }
 
     /// Reads, compiles and installs. A bad file changes nothing; the error says where and what to do.
@@ -70,18 +74,17 @@ impl PolicySource {
         }
     }
 
-    async fn install(
-        &self,
-        files: &[SourceFile],
-        operations: &Operations,
-    ) -> Result<bool, String> {
+    async fn install(&self, files: &[SourceFile], operations: &Operations) -> Result<bool, String> {
         let (installation, policy) = match files.split_last() {
             Some(split) => split,
             None => return Err("no policy files were found".to_owned()),
         };
         let installation = Installation::parse(installation).map_err(|errors| shown(&errors))?;
         let policy = Policy::compile(policy, &installation).map_err(|errors| shown(&errors))?;
-        operations.install_policy(policy).await.map_err(|error| error.to_string())
+        operations
+            .install_policy(policy)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// The policy's files, and behind them the installation's.
@@ -93,5 +96,9 @@ impl PolicySource {
 }
 
 fn shown(errors: &[crate::domain::policy::Diagnostic]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -36,14 +36,21 @@ pub(super) async fn workload(
     let draining = draining.clone();
     tasks.spawn(async move {
         draining.cancelled().await;
-        health.set_service_status("", ServingStatus::NotServing).await;
-        health.set_not_serving::<BrokerServer<BrokerService>>().await;
+        health
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
+        health
+            .set_not_serving::<BrokerServer<BrokerService>>()
+            .await;
     });
     Router::new()
         .route_service("/taskpass.v1.Broker/Heartbeat", stream)
         .route_service("/taskpass.v1.Broker/{call}", calls)
         .route_service("/grpc.health.v1.Health/{call}", health_service)
-        .merge(introspection::router(Arc::clone(operations), Arc::clone(gate)))
+        .merge(introspection::router(
+            Arc::clone(operations),
+            Arc::clone(gate),
+        ))
 }
 
 /// The operator's socket.
@@ -57,8 +64,9 @@ pub(super) async fn serve_plain(
     router: Router,
     shutdown: CancellationToken,
 ) {
-    let served =
-        axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await;
     if let Err(error) = served {
         tracing::error!(%error, "a listener failed");
     }

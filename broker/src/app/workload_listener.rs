@@ -136,8 +136,12 @@ impl WorkloadListener {
             .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
             .keep_alive_interval(Some(Duration::from_secs(20)))
             .keep_alive_timeout(Duration::from_secs(10));
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_DEADLINE);
+        let mut connection =
+            std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             _ = connection.as_mut() => return,
             () = sleep_until(ends_at) => {}
@@ -156,7 +160,9 @@ impl WorkloadListener {
 
     fn ends_at(&self, peer: &PeerSvid) -> Instant {
         let svid_ends = Duration::from_secs(
-            peer.expires_at().as_secs().saturating_sub(self.clock.now().as_seconds()),
+            peer.expires_at()
+                .as_secs()
+                .saturating_sub(self.clock.now().as_seconds()),
         );
         let jitter = random::array::<1>(self.random.as_ref()).map_or(0, |[byte]| u32::from(byte));
         let age = self.max_age - self.max_age / 10 * jitter / 256;

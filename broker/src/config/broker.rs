@@ -139,13 +139,16 @@ struct LimitsTable {
 impl BrokerConfig {
     /// Reads and checks a file. What it names is looked at by [`crate::app::check`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         let base = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, base).map_err(|error| match error {
-            ConfigError::Malformed { message, .. } => {
-                ConfigError::Malformed { path: path.to_owned(), message }
-            }
+            ConfigError::Malformed { message, .. } => ConfigError::Malformed {
+                path: path.to_owned(),
+                message,
+            },
             other => other,
         })
     }
@@ -157,8 +160,9 @@ impl BrokerConfig {
         })?;
         let at = |path: PathBuf| base.join(path);
         let trust_domains = file.trust_domain.into_iter().map(|(name, table)| {
-            let domain: TrustDomain =
-                name.parse().map_err(|e| invalid(format!("trust_domain.{name}"), format!("{e}")))?;
+            let domain: TrustDomain = name
+                .parse()
+                .map_err(|e| invalid(format!("trust_domain.{name}"), format!("{e}")))?;
             Ok((domain, at(table.bundle)))
         });
         let trust_domains: BTreeMap<_, _> = trust_domains.collect::<Result<_, _>>()?;
@@ -169,12 +173,21 @@ impl BrokerConfig {
             return Err(invalid("heartbeat.limit", message));
         }
         if file.sealing_key.is_empty() {
-            return Err(invalid("sealing_key", "name at least one: `[[sealing_key]]`"));
+            return Err(invalid(
+                "sealing_key",
+                "name at least one: `[[sealing_key]]`",
+            ));
         }
-        let sealing_keys = file.sealing_key.into_iter().map(|key| (key.id, at(key.file)));
+        let sealing_keys = file
+            .sealing_key
+            .into_iter()
+            .map(|key| (key.id, at(key.file)));
         Ok(Self {
             issuer: issuer(file.issuer)?,
-            spiffe_id: file.spiffe_id.parse().map_err(|e| invalid("spiffe_id", format!("{e}")))?,
+            spiffe_id: file
+                .spiffe_id
+                .parse()
+                .map_err(|e| invalid("spiffe_id", format!("{e}")))?,
             certificate: at(file.identity.certificate),
             key: at(file.identity.key),
             trust_domains,
@@ -191,7 +204,10 @@ impl BrokerConfig {
                 file.limits.connection_max_age,
                 "3m",
             )?,
-            calls_per_second: file.limits.calls_per_second.unwrap_or(DEFAULT_CALLS_PER_SECOND),
+            calls_per_second: file
+                .limits
+                .calls_per_second
+                .unwrap_or(DEFAULT_CALLS_PER_SECOND),
             call_burst: file.limits.call_burst.unwrap_or(DEFAULT_CALL_BURST),
         })
     }
@@ -207,11 +223,14 @@ fn listen(table: ListenTable, base: &Path) -> Result<Listen, ConfigError> {
                        `public_behind_proxy = true`, or listen on loopback";
         return Err(invalid("listen.public", message));
     }
-    let operations = table.operations.or(Some(SocketAddr::from(([127, 0, 0, 1], 9440))));
+    let operations = table
+        .operations
+        .or(Some(SocketAddr::from(([127, 0, 0, 1], 9440))));
     if operations.is_some_and(|address| !address.ip().is_loopback())
         && !table.operations_from_anywhere
     {
-        let message = "metrics for everybody; say `operations_from_anywhere = true` if that is meant";
+        let message =
+            "metrics for everybody; say `operations_from_anywhere = true` if that is meant";
         return Err(invalid("listen.operations", message));
     }
     let mut admin_uids = table.admin_uids;
@@ -219,10 +238,16 @@ fn listen(table: ListenTable, base: &Path) -> Result<Listen, ConfigError> {
         admin_uids = vec![0, rustix::process::geteuid().as_raw()];
     }
     Ok(Listen {
-        workload: table.workload.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8440))),
+        workload: table
+            .workload
+            .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8440))),
         public,
         operations,
-        admin: base.join(table.admin.unwrap_or(PathBuf::from("/run/taskpass/admin.sock"))),
+        admin: base.join(
+            table
+                .admin
+                .unwrap_or(PathBuf::from("/run/taskpass/admin.sock")),
+        ),
         admin_uids,
     })
 }
@@ -231,12 +256,15 @@ fn listen(table: ListenTable, base: &Path) -> Result<Listen, ConfigError> {
 fn issuer(text: String) -> Result<String, ConfigError> {
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let is_loopback = loopback.iter().any(|prefix| {
-        text.strip_prefix(prefix).is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with(':') || rest.starts_with('/')
-        })
+        text.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':') || rest.starts_with('/'))
     });
-    let https = text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty());
-    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'"' | b'\\'));
+    let https = text
+        .strip_prefix("https://")
+        .is_some_and(|rest| !rest.is_empty());
+    let plain = text
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'"' | b'\\'));
     if (https || is_loopback) && plain && !text.ends_with('/') {
         return Ok(text);
     }
@@ -258,11 +286,16 @@ fn duration(key: &str, text: Option<String>, default: &str) -> Result<Duration, 
             'd' => 86_400,
             _ => return None,
         };
-        number.checked_mul(seconds).filter(|seconds| (1..=3_155_760_000).contains(seconds))
+        number
+            .checked_mul(seconds)
+            .filter(|seconds| (1..=3_155_760_000).contains(seconds))
     })()
     .map(Duration::from_secs);
     parsed.ok_or_else(|| {
-        invalid(key, format!("`{text}` is not a duration; write for instance `30s`, `3m` or `7d`"))
+        invalid(
+            key,
+            format!("`{text}` is not a duration; write for instance `30s`, `3m` or `7d`"),
+        )
     })
 }
 
@@ -300,23 +333,70 @@ file = "seal.key"
         assert_eq!(config.heartbeat_limit, Duration::from_secs(15));
         assert_eq!(config.retention, Duration::from_secs(7 * 86_400));
         assert_eq!(config.listen.workload.port(), 8440);
-        assert_eq!(config.listen.operations.unwrap().to_string(), "127.0.0.1:9440");
+        assert_eq!(
+            config.listen.operations.unwrap().to_string(),
+            "127.0.0.1:9440"
+        );
     }
 
     #[test]
     fn names_the_key_and_what_to_write_instead() {
         let table = [
-            ("issuer = \"https://taskpass.acme.example\"", "issuer = \"http://acme.example\"", "`issuer`"),
-            ("issuer = \"https://taskpass.acme.example\"", "issuer = \"https://a/?x\"", "`issuer`"),
-            ("issuer = \"https://taskpass.acme.example\"", "issuer = \"http://localhost.evil\"", "`issuer`"),
-            ("spiffe://acme.example/taskpass/broker", "spiffe://ACME/x", "`spiffe_id`"),
-            ("[store]", "[store]\nretention = \"7 days\"", "`store.retention`"),
-            ("[store]", "[store]\nretension = \"7d\"", "unknown field `retension`"),
-            ("[store]", "[heartbeat]\nlimit = \"6s\"\n[store]", "`heartbeat.limit`"),
-            ("[store]", "[listen]\npublic = \"0.0.0.0:8443\"\n[store]", "public_behind_proxy"),
-            ("[store]", "[listen]\noperations = \"0.0.0.0:9440\"\n[store]", "operations_from_anywhere"),
-            ("\"acme.example\"]", "\"Acme.example\"]", "`trust_domain.Acme.example`"),
-            ("[[sealing_key]]\nid = \"2026\"\nfile = \"seal.key\"", "", "missing field `sealing_key`"),
+            (
+                "issuer = \"https://taskpass.acme.example\"",
+                "issuer = \"http://acme.example\"",
+                "`issuer`",
+            ),
+            (
+                "issuer = \"https://taskpass.acme.example\"",
+                "issuer = \"https://a/?x\"",
+                "`issuer`",
+            ),
+            (
+                "issuer = \"https://taskpass.acme.example\"",
+                "issuer = \"http://localhost.evil\"",
+                "`issuer`",
+            ),
+            (
+                "spiffe://acme.example/taskpass/broker",
+                "spiffe://ACME/x",
+                "`spiffe_id`",
+            ),
+            (
+                "[store]",
+                "[store]\nretention = \"7 days\"",
+                "`store.retention`",
+            ),
+            (
+                "[store]",
+                "[store]\nretension = \"7d\"",
+                "unknown field `retension`",
+            ),
+            (
+                "[store]",
+                "[heartbeat]\nlimit = \"6s\"\n[store]",
+                "`heartbeat.limit`",
+            ),
+            (
+                "[store]",
+                "[listen]\npublic = \"0.0.0.0:8443\"\n[store]",
+                "public_behind_proxy",
+            ),
+            (
+                "[store]",
+                "[listen]\noperations = \"0.0.0.0:9440\"\n[store]",
+                "operations_from_anywhere",
+            ),
+            (
+                "\"acme.example\"]",
+                "\"Acme.example\"]",
+                "`trust_domain.Acme.example`",
+            ),
+            (
+                "[[sealing_key]]\nid = \"2026\"\nfile = \"seal.key\"",
+                "",
+                "missing field `sealing_key`",
+            ),
         ];
         for (from, to, named) in table {
             assert!(GOOD.contains(from), "{from}");

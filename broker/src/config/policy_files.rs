@@ -1,6 +1,167 @@
-//! stub
-#![allow(missing_docs)]
+//! Reads policy files into memory, bounded: what is too much or cannot be read is an error that says where.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
 use crate::domain::policy::SourceFile;
-#[derive(Debug,thiserror::Error)] #[error("x")] pub struct SourceError;
-pub fn read(_:&std::path::Path)->Result<Vec<SourceFile>,SourceError>{Err(SourceError)}
-pub fn read_one(_:&std::path::Path)->Result<SourceFile,SourceError>{Err(SourceError)}
+
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_FILES: usize = 10_000;
+const MAX_DEPTH: usize = 16;
+
+/// Policy files that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A file or directory.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that is larger than any policy.
+    #[error("`{}` is larger than 1 MiB; split it", .0.display())]
+    TooLarge(PathBuf),
+    /// All files together.
+    #[error("the files below `{}` are more than {MAX_FILES}, or more than 64 MiB together", .0.display())]
+    TooMuch(PathBuf),
+    /// Directories within directories, or a link that leads back.
+    #[error("`{}` lies more than {MAX_DEPTH} directories deep; does a symbolic link lead back?", .0.display())]
+    TooDeep(PathBuf),
+    /// Guardrails are not evaluated yet, and a rule that is silently ignored is a hole.
+    #[error("`{}`: guardrail files (`*.cedar`) are not evaluated by this version; remove it", .0.display())]
+    Guardrail(PathBuf),
+    /// No file at all.
+    #[error("there is no `*.toml` file below `{}`; is this the policy directory?", .0.display())]
+    Nothing(PathBuf),
+}
+
+/// Reads every `*.toml` below a directory, or one file, in the order of their paths. Names of files are
+/// relative to the directory. Hidden files and directories are passed over.
+pub fn read(directory: &Path) -> Result<Vec<SourceFile>, SourceError> {
+    let mut paths = Vec::new();
+    if metadata(directory)?.is_dir() {
+        collect(directory, 0, &mut paths)?;
+    } else {
+        paths.push(directory.to_owned());
+    }
+    if paths.is_empty() {
+        return Err(SourceError::Nothing(directory.to_owned()));
+    }
+    paths.sort();
+    let mut total = 0;
+    let mut files = Vec::new();
+    for path in paths {
+        let mut file = read_one(&path)?;
+        total += file.bytes.len() as u64;
+        if total > MAX_TOTAL_BYTES {
+            return Err(SourceError::TooMuch(directory.to_owned()));
+        }
+        if let Some(name) = path.strip_prefix(directory).ok().and_then(Path::to_str)
+            && !name.is_empty()
+        {
+            file.name = name.into();
+        }
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// Reads one file.
+pub fn read_one(path: &Path) -> Result<SourceFile, SourceError> {
+    if metadata(path)?.len() > MAX_FILE_BYTES {
+        return Err(SourceError::TooLarge(path.to_owned()));
+    }
+    let bytes = fs::read(path).map_err(|source| unreadable(path, source))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(SourceError::TooLarge(path.to_owned()));
+    }
+    Ok(SourceFile::new(path.to_string_lossy().into_owned(), bytes))
+}
+
+fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), SourceError> {
+    if depth > MAX_DEPTH {
+        return Err(SourceError::TooDeep(directory.to_owned()));
+    }
+    for entry in fs::read_dir(directory).map_err(|source| unreadable(directory, source))? {
+        let path = entry
+            .map_err(|source| unreadable(directory, source))?
+            .path();
+        // Kubernetes mounts configuration through hidden directories with other names for the same files.
+        if path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+        {
+            continue;
+        }
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("cedar") => return Err(SourceError::Guardrail(path)),
+            Some("toml") => paths.push(path),
+            _ if metadata(&path)?.is_dir() => collect(&path, depth + 1, paths)?,
+            _ => {}
+        }
+        if paths.len() > MAX_FILES {
+            return Err(SourceError::TooMuch(directory.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn metadata(path: &Path) -> Result<fs::Metadata, SourceError> {
+    fs::metadata(path).map_err(|source| unreadable(path, source))
+}
+
+fn unreadable(path: &Path, source: io::Error) -> SourceError {
+    SourceError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_policy_file_in_order_and_passes_others_over() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("b/.hidden")).unwrap();
+        for name in [
+            "c.toml",
+            "b/a.toml",
+            "a.toml",
+            "b/.hidden/x.toml",
+            "README.md",
+        ] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let names: Vec<_> = read(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|f| f.name)
+            .collect();
+        assert_eq!(
+            names.iter().map(|n| &**n).collect::<Vec<_>>(),
+            ["a.toml", "b/a.toml", "c.toml"]
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |path: &Path| read(path).unwrap_err().to_string();
+        assert!(error(folder.path()).contains("no `*.toml`"));
+        assert!(error(&folder.path().join("missing")).contains("missing"));
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+        assert!(error(folder.path()).contains("symbolic link"));
+        fs::remove_file(folder.path().join("loop")).unwrap();
+        fs::write(folder.path().join("x.cedar"), "").unwrap();
+        assert!(error(folder.path()).contains("not evaluated"));
+        fs::remove_file(folder.path().join("x.cedar")).unwrap();
+        fs::write(folder.path().join("x.toml"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+        assert!(error(folder.path()).contains("1 MiB"));
+    }
+}

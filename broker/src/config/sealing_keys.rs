@@ -17,7 +17,10 @@ const MAX_BYTES: u64 = 1024;
 
 /// Reads a key file.
 pub fn read(id: &str, path: &Path) -> Result<SealingKey, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let place = || format!("sealing_key.file = {}", path.display());
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
@@ -30,16 +33,24 @@ pub fn read(id: &str, path: &Path) -> Result<SealingKey, ConfigError> {
         return Err(invalid(place(), message));
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
-    let key = bytes.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-    key.map(Zeroizing::new).and_then(|key| SealingKey::new(id.to_owned(), &key)).ok_or_else(|| {
-        let message = format!(
-            "it does not hold 64 hexadecimal digits; make one with `openssl rand -hex 32 > {}`",
-            path.display()
-        );
-        invalid(place(), message)
-    })
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    let bytes = HEXLOWER_PERMISSIVE
+        .decode(text.trim().as_bytes())
+        .map(Zeroizing::new);
+    let key = bytes
+        .ok()
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    key.map(Zeroizing::new)
+        .and_then(|key| SealingKey::new(id.to_owned(), &key))
+        .ok_or_else(|| {
+            let message = format!(
+                "it does not hold 64 hexadecimal digits; make one with `openssl rand -hex 32 > {}`",
+                path.display()
+            );
+            invalid(place(), message)
+        })
 }
 
 #[cfg(test)]
@@ -64,7 +75,10 @@ mod tests {
         assert!(attempt(&key, 0o640).unwrap_err().contains("chmod 600"));
         assert!(attempt(&key, 0o604).unwrap_err().contains("chmod 600"));
         for bad in ["", "ab", &"zz".repeat(32), &"ab".repeat(33)] {
-            assert!(attempt(bad, 0o600).unwrap_err().contains("openssl rand"), "{bad}");
+            assert!(
+                attempt(bad, 0o600).unwrap_err().contains("openssl rand"),
+                "{bad}"
+            );
         }
     }
 

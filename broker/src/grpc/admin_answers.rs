@@ -15,12 +15,18 @@ use crate::domain::time::UnixMillis;
 pub fn job(known: &JobWithLeases) -> v1::JobSummary {
     let JobWithLeases { job, leases } = known;
     let opening = job.opening();
-    let state = if job.as_open().is_some() { v1::JobState::Open } else { v1::JobState::Ended };
+    let state = if job.as_open().is_some() {
+        v1::JobState::Open
+    } else {
+        v1::JobState::Ended
+    };
     let liveness = opening.map(|opening| words::liveness(opening.liveness));
     v1::JobSummary {
         job_id: job.id.to_string(),
         subject: job.owner.subject.to_string(),
-        task: opening.map(|opening| opening.task.to_string()).unwrap_or_default(),
+        task: opening
+            .map(|opening| opening.task.to_string())
+            .unwrap_or_default(),
         state: state.into(),
         cause: words::optional_cause(job.ended().map(|end| end.cause)),
         opened_at: opening.and_then(|opening| at(opening.opened_at)),
@@ -36,9 +42,13 @@ pub fn whole_job(known: &JobWithLeases) -> v1::GetJobResponse {
     let opening = known.job.opening();
     v1::GetJobResponse {
         job: Some(job(known)),
-        parameters: opening.map(|opening| opening.parameters.clone()).unwrap_or_default(),
+        parameters: opening
+            .map(|opening| opening.parameters.clone())
+            .unwrap_or_default(),
         leases: leases(known),
-        policy: opening.map(|opening| opening.policy.clone()).unwrap_or_default(),
+        policy: opening
+            .map(|opening| opening.policy.clone())
+            .unwrap_or_default(),
         reported: opening.and_then(reported),
         holder: known.job.owner.holder.to_string(),
     }
@@ -46,7 +56,11 @@ pub fn whole_job(known: &JobWithLeases) -> v1::GetJobResponse {
 
 /// The leases of a job.
 pub fn leases(known: &JobWithLeases) -> Vec<v1::LeaseSummary> {
-    known.leases.iter().map(|one| lease(&known.job, one)).collect()
+    known
+        .leases
+        .iter()
+        .map(|one| lease(&known.job, one))
+        .collect()
 }
 
 /// A ban.
@@ -67,7 +81,11 @@ pub fn ban(ban: &Ban) -> v1::list_bans_response::BanEntry {
 
 /// An audit record.
 pub fn record(recorded: Recorded) -> v1::AuditRecord {
-    let Recorded { number, leaf, details } = recorded;
+    let Recorded {
+        number,
+        leaf,
+        details,
+    } = recorded;
     v1::AuditRecord {
         number,
         at: at(leaf.at),
@@ -80,7 +98,9 @@ pub fn record(recorded: Recorded) -> v1::AuditRecord {
         outcome: leaf.outcome.unwrap_or_default(),
         cause: words::optional_cause(leaf.cause),
         policy: leaf.policy.unwrap_or_default(),
-        details: details.map(|details| details.to_string()).unwrap_or_default(),
+        details: details
+            .map(|details| details.to_string())
+            .unwrap_or_default(),
         decision_id: leaf.decision.unwrap_or_default(),
     }
 }
@@ -110,8 +130,20 @@ fn lease(job: &Job, lease: &Lease) -> v1::LeaseSummary {
 }
 
 fn reported(opening: &Opening) -> Option<v1::ReportedCaller> {
-    let Reported { host, uid, gid, pid, executable } = opening.reported.clone()?;
-    Some(v1::ReportedCaller { host, uid, gid, pid, executable })
+    let Reported {
+        host,
+        uid,
+        gid,
+        pid,
+        executable,
+    } = opening.reported.clone()?;
+    Some(v1::ReportedCaller {
+        host,
+        uid,
+        gid,
+        pid,
+        executable,
+    })
 }
 
 fn at(at: UnixMillis) -> Option<prost_types::Timestamp> {

@@ -57,7 +57,12 @@ impl AdminService {
         policy: Arc<PolicySource>,
         identity: Identity,
     ) -> Self {
-        Self { operations, health, policy, identity }
+        Self {
+            operations,
+            health,
+            policy,
+            identity,
+        }
     }
 
     /// Records a call before it is answered. A call that ends something goes on when it cannot be recorded.
@@ -78,21 +83,27 @@ impl Admin for AdminService {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        self.record("GetStatus", &operator(&request)?, json!({})).await;
+        self.record("GetStatus", &operator(&request)?, json!({}))
+            .await;
         let report = self.health.report();
         let policy = self.operations.policy();
         let status = self.operations.policy_status();
         let at = |at: UnixMillis| Some(timestamp_from_millis(at.as_millis()));
         let problems = report.problems.into_iter();
         let problems = problems
-            .map(|p| v1::get_status_response::Problem { what: p.what, remedy: p.remedy })
+            .map(|p| v1::get_status_response::Problem {
+                what: p.what,
+                remedy: p.remedy,
+            })
             .collect();
         Ok(Response::new(v1::GetStatusResponse {
             version: self.identity.version.to_owned(),
             issuer: self.operations.settings().issuer.clone(),
             spiffe_id: self.identity.spiffe_id.clone(),
             svid_expires_at: at(self.health.svid().expires_at),
-            policy: policy.map(|policy| policy.hash().to_string()).unwrap_or_default(),
+            policy: policy
+                .map(|policy| policy.hash().to_string())
+                .unwrap_or_default(),
             policy_loaded_at: status.loaded_at.and_then(at),
             policy_error: status.refused.unwrap_or_default(),
             open_jobs: self.operations.open_jobs().unwrap_or_default(),
@@ -109,7 +120,8 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
         let by = operator(&request)?;
         let request = request.into_inner();
-        self.record("ListJobs", &by, json!({ "subject": request.subject })).await;
+        self.record("ListJobs", &by, json!({ "subject": request.subject }))
+            .await;
         let limit = page_size(request.page_size);
         let query = JobQuery {
             subject: non_empty(request.subject),
@@ -132,8 +144,13 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::GetJobResponse>, Status> {
         let by = operator(&request)?;
         let id = requests::job_id(&request.into_inner().job_id).map_err(refused)?;
-        self.record("GetJob", &by, json!({ "job": id.to_string() })).await;
-        let job = self.operations.job(id).map_err(refused)?.ok_or_else(no_job)?;
+        self.record("GetJob", &by, json!({ "job": id.to_string() }))
+            .await;
+        let job = self
+            .operations
+            .job(id)
+            .map_err(refused)?
+            .ok_or_else(no_job)?;
         Ok(Response::new(admin_answers::whole_job(&job)))
     }
 
@@ -147,7 +164,11 @@ impl Admin for AdminService {
         let about = json!({ "job": id.to_string(), "note": request.note });
         self.record("EndJob", &by, about).await;
         let details = json!({ "by": by, "note": request.note });
-        match self.operations.end_by_broker(id, Cause::Operator, details).await {
+        match self
+            .operations
+            .end_by_broker(id, Cause::Operator, details)
+            .await
+        {
             OperatorEnd::Unknown => Err(no_job()),
             OperatorEnd::Known(progress) => {
                 let (progress, cause) = answers::progress_and_cause(progress);
@@ -162,7 +183,8 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::ListLeasesResponse>, Status> {
         let by = operator(&request)?;
         let request = request.into_inner();
-        self.record("ListLeases", &by, json!({ "subject": request.subject })).await;
+        self.record("ListLeases", &by, json!({ "subject": request.subject }))
+            .await;
         let state = lease_state(request.state)?;
         let limit = page_size(request.page_size);
         let (jobs, next) = if request.job_id.is_empty() {
@@ -178,16 +200,25 @@ impl Admin for AdminService {
                 ..JobQuery::default()
             };
             let jobs = self.operations.list_jobs(&query).map_err(refused)?;
-            let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| job.job.id);
+            let next = jobs
+                .last()
+                .filter(|_| jobs.len() == limit)
+                .map(|job| job.job.id);
             (jobs, next)
         } else {
             let id = requests::job_id(&request.job_id).map_err(refused)?;
-            (self.operations.job(id).map_err(refused)?.into_iter().collect(), None)
+            (
+                self.operations
+                    .job(id)
+                    .map_err(refused)?
+                    .into_iter()
+                    .collect(),
+                None,
+            )
         };
         let leases = jobs.iter().flat_map(admin_answers::leases);
-        let wanted = |lease: &v1::LeaseSummary| {
-            state.is_none_or(|state| lease.state == i32::from(state))
-        };
+        let wanted =
+            |lease: &v1::LeaseSummary| state.is_none_or(|state| lease.state == i32::from(state));
         Ok(Response::new(v1::ListLeasesResponse {
             leases: leases.filter(wanted).collect(),
             next_page_token: next.map(|id| id.to_string()).unwrap_or_default(),
@@ -200,9 +231,16 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::GetLeaseResponse>, Status> {
         let by = operator(&request)?;
         let id = requests::lease_id(&request.into_inner().lease_id).map_err(refused)?;
-        self.record("GetLease", &by, json!({ "lease": id.to_string() })).await;
-        let job = self.operations.job(id.job()).map_err(refused)?.ok_or_else(no_lease)?;
-        let lease = admin_answers::leases(&job).into_iter().find(|l| l.lease_id == id.to_string());
+        self.record("GetLease", &by, json!({ "lease": id.to_string() }))
+            .await;
+        let job = self
+            .operations
+            .job(id.job())
+            .map_err(refused)?
+            .ok_or_else(no_lease)?;
+        let lease = admin_answers::leases(&job)
+            .into_iter()
+            .find(|l| l.lease_id == id.to_string());
         Ok(Response::new(v1::GetLeaseResponse {
             lease: Some(lease.ok_or_else(no_lease)?),
             job: Some(admin_answers::job(&job)),
@@ -218,7 +256,11 @@ impl Admin for AdminService {
         let id = requests::lease_id(&request.lease_id).map_err(refused)?;
         let about = json!({ "lease": id.to_string(), "note": request.note });
         self.record("RevokeLease", &by, about).await;
-        let ended = self.operations.revoke_lease(id, &by, &request.note).await.map_err(refused)?;
+        let ended = self
+            .operations
+            .revoke_lease(id, &by, &request.note)
+            .await
+            .map_err(refused)?;
         let cause = match ended {
             LeaseEnded::Now => Cause::Operator,
             LeaseEnded::Before(cause) => cause,
@@ -236,7 +278,9 @@ impl Admin for AdminService {
         let by = operator(&request)?;
         let request = request.into_inner();
         if request.note.trim().is_empty() {
-            return Err(refused(requests::invalid("`note` says why; it is mandatory for a ban")));
+            return Err(refused(requests::invalid(
+                "`note` says why; it is mandatory for a ban",
+            )));
         }
         let target = match request.target {
             Some(Target::SpiffeId(id)) => workload(&id)?,
@@ -253,7 +297,13 @@ impl Admin for AdminService {
         if until.is_some_and(|until| until <= since) {
             return Err(refused(requests::invalid("`until` lies in the past")));
         }
-        let ban = Ban { target, since, until, note: request.note, by };
+        let ban = Ban {
+            target,
+            since,
+            until,
+            note: request.note,
+            by,
+        };
         let ended_jobs = self.operations.ban(ban).await.map_err(refused)?;
         Ok(Response::new(v1::BanResponse { ended_jobs }))
     }
@@ -270,10 +320,17 @@ impl Admin for AdminService {
             Some(Target::Holder(hash)) => holder(&hash)?,
             None => return Err(refused(requests::invalid("`target` is missing"))),
         };
-        if self.operations.unban(target, &by, &request.note).await.map_err(refused)? {
+        if self
+            .operations
+            .unban(target, &by, &request.note)
+            .await
+            .map_err(refused)?
+        {
             Ok(Response::new(v1::UnbanResponse {}))
         } else {
-            Err(Status::not_found("there is no such ban; `taskpass workload list` shows them"))
+            Err(Status::not_found(
+                "there is no such ban; `taskpass workload list` shows them",
+            ))
         }
     }
 
@@ -281,10 +338,13 @@ impl Admin for AdminService {
         &self,
         request: Request<v1::ListBansRequest>,
     ) -> Result<Response<v1::ListBansResponse>, Status> {
-        self.record("ListBans", &operator(&request)?, json!({})).await;
+        self.record("ListBans", &operator(&request)?, json!({}))
+            .await;
         let now = self.operations.now();
         let bans = self.operations.bans();
-        let in_force = bans.iter().filter(|ban| ban.until.is_none_or(|until| now < until));
+        let in_force = bans
+            .iter()
+            .filter(|ban| ban.until.is_none_or(|until| now < until));
         Ok(Response::new(v1::ListBansResponse {
             bans: in_force.map(admin_answers::ban).collect(),
         }))
@@ -296,7 +356,12 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::ListAuditRecordsResponse>, Status> {
         let by = operator(&request)?;
         let request = request.into_inner();
-        self.record("ListAuditRecords", &by, json!({ "position": request.position })).await;
+        self.record(
+            "ListAuditRecords",
+            &by,
+            json!({ "position": request.position }),
+        )
+        .await;
         let query = AuditQuery {
             position: request.position,
             newest_first: request.newest_first,
@@ -307,7 +372,11 @@ impl Admin for AdminService {
         };
         let page = self.operations.audit(&query).map_err(refused)?;
         Ok(Response::new(v1::ListAuditRecordsResponse {
-            records: page.records.into_iter().map(admin_answers::record).collect(),
+            records: page
+                .records
+                .into_iter()
+                .map(admin_answers::record)
+                .collect(),
             next_position: page.next.unwrap_or_default(),
         }))
     }
@@ -335,12 +404,15 @@ impl Admin for AdminService {
         &self,
         request: Request<v1::ReloadPolicyRequest>,
     ) -> Result<Response<v1::ReloadPolicyResponse>, Status> {
-        self.record("ReloadPolicy", &operator(&request)?, json!({})).await;
+        self.record("ReloadPolicy", &operator(&request)?, json!({}))
+            .await;
         let changed = self.policy.reload(&self.operations).await;
         let changed = changed.map_err(Status::failed_precondition)?;
         let policy = self.operations.policy();
         Ok(Response::new(v1::ReloadPolicyResponse {
-            policy: policy.map(|policy| policy.hash().to_string()).unwrap_or_default(),
+            policy: policy
+                .map(|policy| policy.hash().to_string())
+                .unwrap_or_default(),
             changed,
         }))
     }
@@ -385,7 +457,10 @@ impl Admin for AdminService {
 fn operator<T>(request: &Request<T>) -> Result<String, Status> {
     let operator = request.extensions().get::<Operator>();
     let operator = operator.ok_or_else(|| {
-        refused(Refusal::new(Reason::RoleRequired, "this service is for operators"))
+        refused(Refusal::new(
+            Reason::RoleRequired,
+            "this service is for operators",
+        ))
     })?;
     Ok(format!("uid {}", operator.uid))
 }
@@ -400,14 +475,20 @@ fn no_lease() -> Status {
 
 fn workload(id: &str) -> Result<BanTarget, Status> {
     id.parse().map(BanTarget::Workload).map_err(|error| {
-        refused(requests::invalid(format!("`{id}` is not a SPIFFE ID: {error}")))
+        refused(requests::invalid(format!(
+            "`{id}` is not a SPIFFE ID: {error}"
+        )))
     })
 }
 
 fn holder(hash: &str) -> Result<BanTarget, Status> {
-    HolderHash::from_hex(hash).map(BanTarget::Holder).ok_or_else(|| {
-        refused(requests::invalid("a holder is named by the 64 digits that `job show` prints"))
-    })
+    HolderHash::from_hex(hash)
+        .map(BanTarget::Holder)
+        .ok_or_else(|| {
+            refused(requests::invalid(
+                "a holder is named by the 64 digits that `job show` prints",
+            ))
+        })
 }
 
 fn page_size(asked: u32) -> usize {
@@ -421,7 +502,9 @@ fn page_token(token: &str) -> Result<Option<taskpass_proto::ids::JobId>, Status>
     if token.is_empty() {
         return Ok(None);
     }
-    let token = token.parse().map_err(|_| refused(requests::invalid("`page_token` is none of ours")));
+    let token = token
+        .parse()
+        .map_err(|_| refused(requests::invalid("`page_token` is none of ours")));
     token.map(Some)
 }
 
@@ -430,9 +513,9 @@ fn open_or_ended(state: i32) -> Result<Option<bool>, Status> {
         Ok(v1::JobState::Unspecified) => Ok(None),
         Ok(v1::JobState::Open) => Ok(Some(true)),
         Ok(v1::JobState::Ended) => Ok(Some(false)),
-        Ok(v1::JobState::Pending) | Err(_) => {
-            Err(refused(requests::invalid("`state` is open or ended in this version")))
-        }
+        Ok(v1::JobState::Pending) | Err(_) => Err(refused(requests::invalid(
+            "`state` is open or ended in this version",
+        ))),
     }
 }
 

@@ -48,7 +48,11 @@ pub fn renewed(renewed: RenewedLease) -> v1::RenewResponse {
 /// How far an end has come.
 pub fn closed(progress: Progress) -> v1::CloseJobResponse {
     let (progress, cause) = progress_and_cause(progress);
-    v1::CloseJobResponse { progress, cause, revoking: vec![] }
+    v1::CloseJobResponse {
+        progress,
+        cause,
+        revoking: vec![],
+    }
 }
 
 /// How far an end has come, and its cause.
@@ -62,7 +66,9 @@ pub fn progress_and_cause(progress: Progress) -> (i32, i32) {
 
 /// What introspection answers; nothing but `active: false` for a token that is not active.
 pub fn introspected(claims: Option<&Claims>) -> v1::IntrospectResponse {
-    let Some(claims) = claims else { return v1::IntrospectResponse::default() };
+    let Some(claims) = claims else {
+        return v1::IntrospectResponse::default();
+    };
     let seconds = |at: u64| Some(timestamp_from_millis(at.saturating_mul(1000)));
     v1::IntrospectResponse {
         active: true,
@@ -81,7 +87,12 @@ pub fn introspected(claims: Option<&Claims>) -> v1::IntrospectResponse {
 }
 
 fn credential(issued: IssuedToken) -> v1::IssuedCredential {
-    let IssuedToken { lease, term, token, expires_in } = issued;
+    let IssuedToken {
+        lease,
+        term,
+        token,
+        expires_in,
+    } = issued;
     v1::IssuedCredential {
         name: lease.terms.credential,
         lease_id: lease.id.to_string(),

@@ -43,7 +43,11 @@ impl Broker for BrokerService {
     ) -> Result<Response<v1::OpenJobResponse>, Status> {
         let caller = self.admit(&request, CallKind::Asks)?;
         let request = requests::open_job(request.into_inner()).map_err(refused)?;
-        let opened = self.operations.open_job(&caller, request).await.map_err(refused)?;
+        let opened = self
+            .operations
+            .open_job(&caller, request)
+            .await
+            .map_err(refused)?;
         Ok(Response::new(answers::opened(opened)))
     }
 
@@ -53,7 +57,11 @@ impl Broker for BrokerService {
     ) -> Result<Response<v1::IssueResponse>, Status> {
         let caller = self.admit(&request, CallKind::Asks)?;
         let request = requests::issue(request.into_inner()).map_err(refused)?;
-        let issued = self.operations.issue(&caller, request).await.map_err(refused)?;
+        let issued = self
+            .operations
+            .issue(&caller, request)
+            .await
+            .map_err(refused)?;
         Ok(Response::new(answers::issued(issued)))
     }
 
@@ -63,7 +71,11 @@ impl Broker for BrokerService {
     ) -> Result<Response<v1::RenewResponse>, Status> {
         let caller = self.admit(&request, CallKind::Asks)?;
         let request = requests::renew(request.into_inner()).map_err(refused)?;
-        let renewed = self.operations.renew(&caller, request).await.map_err(refused)?;
+        let renewed = self
+            .operations
+            .renew(&caller, request)
+            .await
+            .map_err(refused)?;
         Ok(Response::new(answers::renewed(renewed)))
     }
 
@@ -73,7 +85,11 @@ impl Broker for BrokerService {
     ) -> Result<Response<v1::CloseJobResponse>, Status> {
         let caller = self.admit(&request, CallKind::GivesBack)?;
         let request = requests::close_job(request.into_inner()).map_err(refused)?;
-        let progress = self.operations.close_job(&caller, &request).await.map_err(refused)?;
+        let progress = self
+            .operations
+            .close_job(&caller, &request)
+            .await
+            .map_err(refused)?;
         Ok(Response::new(answers::closed(progress)))
     }
 
@@ -101,7 +117,10 @@ impl Broker for BrokerService {
     ) -> Result<Response<v1::IntrospectResponse>, Status> {
         let caller = self.admit(&request, CallKind::GivesBack)?;
         let token = Zeroizing::new(request.into_inner().token);
-        let claims = self.operations.introspect(&caller, &token).map_err(refused)?;
+        let claims = self
+            .operations
+            .introspect(&caller, &token)
+            .map_err(refused)?;
         Ok(Response::new(answers::introspected(claims.as_deref())))
     }
 

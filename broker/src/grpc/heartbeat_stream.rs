@@ -47,7 +47,11 @@ impl HeartbeatStream {
         let hello = requests::hello(hello).map_err(refused)?;
         let caller = self.gate.admit(self.connection.peer(), CallKind::GivesBack);
         let caller = caller.map_err(refused)?;
-        let greeted = self.operations.greet(&caller, hello).await.map_err(refused)?;
+        let greeted = self
+            .operations
+            .greet(&caller, hello)
+            .await
+            .map_err(refused)?;
         let (answers, receiver) = mpsc::channel(WAITING);
         let connection = Arc::clone(&self.connection);
         let welcome = self.welcome(&greeted);
@@ -65,7 +69,9 @@ impl HeartbeatStream {
         mut requests: Streaming<HeartbeatRequest>,
         answers: Answers,
     ) {
-        let Greeted { stream, mut ended, .. } = greeted;
+        let Greeted {
+            stream, mut ended, ..
+        } = greeted;
         let ends_at = Instant::from_std(self.connection.ends_at());
         let warn_at = ends_at.checked_sub(RECONNECT_WITHIN).unwrap_or(ends_at);
         let mut warned = false;
@@ -98,18 +104,23 @@ impl HeartbeatStream {
         }
     }
 
-    async fn take(&self, stream: &HolderStream, request: HeartbeatRequest) -> Result<Down, Refusal> {
+    async fn take(
+        &self,
+        stream: &HolderStream,
+        request: HeartbeatRequest,
+    ) -> Result<Down, Refusal> {
         // Every beat is a call of its own: the SVID, its roots and the bans are looked at again.
-        self.gate.admit(self.connection.peer(), CallKind::GivesBack)?;
+        self.gate
+            .admit(self.connection.peer(), CallKind::GivesBack)?;
         match request.message {
             Some(Up::Beat(Beat { opened, ended: _ })) => {
                 let opened = requests::job_ids(&opened)?;
                 self.operations.beat(stream, opened).await?;
                 Ok(Down::Ack(Ack {}))
             }
-            Some(Up::Hello(_)) | None => {
-                Err(requests::invalid("`Hello` is the first message and only the first"))
-            }
+            Some(Up::Hello(_)) | None => Err(requests::invalid(
+                "`Hello` is the first message and only the first",
+            )),
         }
     }
 
@@ -129,9 +140,13 @@ impl HeartbeatStream {
 }
 
 fn reconnect() -> Down {
-    Down::Reconnect(Reconnect { within: Some(to_wire(RECONNECT_WITHIN)) })
+    Down::Reconnect(Reconnect {
+        within: Some(to_wire(RECONNECT_WITHIN)),
+    })
 }
 
 fn down(message: Down) -> HeartbeatResponse {
-    HeartbeatResponse { message: Some(message) }
+    HeartbeatResponse {
+        message: Some(message),
+    }
 }

@@ -7,7 +7,10 @@ use tonic::Status;
 /// Counts a refusal and puts it on the wire.
 ///
 /// By value, so that it serves as `map_err(refused)`.
-#[allow(clippy::needless_pass_by_value, reason = "serves as the argument of `map_err`")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "serves as the argument of `map_err`"
+)]
 pub fn refused(refusal: Refusal) -> Status {
     let reason = refusal.reason.code();
     metrics::counter!("taskpass_refusals_total", "reason" => reason).increment(1);

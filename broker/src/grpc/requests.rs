@@ -97,12 +97,14 @@ pub fn job_ids(ids: &[String]) -> Result<Vec<JobId>, Refusal> {
 
 /// Parses a job's id.
 pub fn job_id(text: &str) -> Result<JobId, Refusal> {
-    text.parse().map_err(|error| invalid(format!("`job_id`: {error}")))
+    text.parse()
+        .map_err(|error| invalid(format!("`job_id`: {error}")))
 }
 
 /// Parses a lease's id.
 pub fn lease_id(text: &str) -> Result<LeaseId, Refusal> {
-    text.parse().map_err(|error| invalid(format!("`lease_id`: {error}")))
+    text.parse()
+        .map_err(|error| invalid(format!("`lease_id`: {error}")))
 }
 
 /// A field is missing, malformed or out of range.
@@ -116,8 +118,13 @@ fn holder(holder: Option<v1::Holder>) -> Result<HolderClaim, Refusal> {
         .map_err(|error| invalid(format!("`holder.secret`: {error}")))?;
     // Numbers above the signed range cannot be stored; a holder that counts its starts never gets there.
     match i64::try_from(holder.incarnation) {
-        Ok(1..) => Ok(HolderClaim { secret, incarnation: holder.incarnation }),
-        Ok(_) | Err(_) => Err(invalid("`holder.incarnation` counts the holder's starts, from 1")),
+        Ok(1..) => Ok(HolderClaim {
+            secret,
+            incarnation: holder.incarnation,
+        }),
+        Ok(_) | Err(_) => Err(invalid(
+            "`holder.incarnation` counts the holder's starts, from 1",
+        )),
     }
 }
 
@@ -130,7 +137,11 @@ fn parameters(given: BTreeMap<String, String>) -> Result<BTreeMap<String, String
             return Err(too_large("a parameter's name", MAX_NAME_BYTES, "bytes"));
         }
         if value.len() > MAX_PARAMETER_BYTES {
-            return Err(too_large(&format!("parameter `{name}`"), MAX_PARAMETER_BYTES, "bytes"));
+            return Err(too_large(
+                &format!("parameter `{name}`"),
+                MAX_PARAMETER_BYTES,
+                "bytes",
+            ));
         }
     }
     Ok(given)
@@ -138,7 +149,11 @@ fn parameters(given: BTreeMap<String, String>) -> Result<BTreeMap<String, String
 
 fn wanted(requests: Vec<v1::CredentialRequest>) -> Result<Vec<Wanted>, Refusal> {
     if requests.len() > MAX_LEASES_PER_JOB {
-        return Err(too_large("`credentials`", MAX_LEASES_PER_JOB, "credentials"));
+        return Err(too_large(
+            "`credentials`",
+            MAX_LEASES_PER_JOB,
+            "credentials",
+        ));
     }
     requests
         .into_iter()
@@ -152,7 +167,10 @@ fn wanted(requests: Vec<v1::CredentialRequest>) -> Result<Vec<Wanted>, Refusal> 
             if request.scopes.len() > MAX_SCOPES {
                 return Err(too_large("`credentials.scopes`", MAX_SCOPES, "scopes"));
             }
-            let scopes = request.scopes.into_iter().map(|scope| text("credentials.scopes", scope));
+            let scopes = request
+                .scopes
+                .into_iter()
+                .map(|scope| text("credentials.scopes", scope));
             Ok(Wanted {
                 name: text("credentials.name", request.name)?,
                 scopes: scopes.collect::<Result<_, _>>()?,
@@ -180,7 +198,9 @@ fn optional_duration(
     match taskpass_proto::time::from_wire(&wire) {
         // Tokens count in whole seconds.
         Some(duration) if duration >= Duration::from_secs(1) => Ok(Some(duration)),
-        Some(_) | None => Err(invalid(format!("`{field}` is a duration of a second or more"))),
+        Some(_) | None => Err(invalid(format!(
+            "`{field}` is a duration of a second or more"
+        ))),
     }
 }
 
@@ -195,11 +215,16 @@ fn text(field: &str, text: String) -> Result<String, Refusal> {
 }
 
 fn unknown(field: &str) -> Refusal {
-    invalid(format!("`{field}` has a value that this version does not know"))
+    invalid(format!(
+        "`{field}` has a value that this version does not know"
+    ))
 }
 
 fn too_large(what: &str, limit: usize, unit: &str) -> Refusal {
-    Refusal::new(Reason::RequestTooLarge, format!("{what}: at most {limit} {unit}"))
+    Refusal::new(
+        Reason::RequestTooLarge,
+        format!("{what}: at most {limit} {unit}"),
+    )
 }
 
 #[cfg(test)]
@@ -209,7 +234,10 @@ mod tests {
     fn good() -> v1::OpenJobRequest {
         v1::OpenJobRequest {
             job_id: "job_01h455vb4pex5vsknk084sn02q".into(),
-            holder: Some(v1::Holder { secret: vec![1; 32], incarnation: 1 }),
+            holder: Some(v1::Holder {
+                secret: vec![1; 32],
+                incarnation: 1,
+            }),
             task: "deploy-docs".into(),
             ..v1::OpenJobRequest::default()
         }
@@ -236,7 +264,11 @@ mod tests {
                 Reason::RequestInvalid,
                 "`holder.incarnation`",
             ),
-            (|r| r.task = "a".repeat(129), Reason::RequestTooLarge, "`task`"),
+            (
+                |r| r.task = "a".repeat(129),
+                Reason::RequestTooLarge,
+                "`task`",
+            ),
             (|r| r.liveness = 99, Reason::RequestInvalid, "`liveness`"),
             (|r| r.anchor = -1, Reason::RequestInvalid, "`anchor`"),
             (
@@ -267,7 +299,10 @@ mod tests {
             (
                 |r| {
                     r.credentials = vec![v1::CredentialRequest {
-                        lifetime: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
+                        lifetime: Some(prost_types::Duration {
+                            seconds: -1,
+                            nanos: 0,
+                        }),
                         ..v1::CredentialRequest::default()
                     }];
                 },
@@ -275,14 +310,21 @@ mod tests {
                 "`credentials.lifetime`",
             ),
             (
-                |r| r.max_duration = Some(prost_types::Duration { seconds: 0, nanos: 5 }),
+                |r| {
+                    r.max_duration = Some(prost_types::Duration {
+                        seconds: 0,
+                        nanos: 5,
+                    })
+                },
                 Reason::RequestInvalid,
                 "`max_duration`",
             ),
             (
                 |r| {
-                    r.reported =
-                        Some(v1::ReportedCaller { host: "a\nb".into(), ..Default::default() });
+                    r.reported = Some(v1::ReportedCaller {
+                        host: "a\nb".into(),
+                        ..Default::default()
+                    });
                 },
                 Reason::RequestInvalid,
                 "`reported.host`",
@@ -315,7 +357,11 @@ mod tests {
                 cause,
                 exit_status: None,
             };
-            assert_eq!(close_job(request).is_ok(), (0..=2).contains(&cause), "{cause}");
+            assert_eq!(
+                close_job(request).is_ok(),
+                (0..=2).contains(&cause),
+                "{cause}"
+            );
         }
     }
 }

@@ -28,7 +28,11 @@ pub fn router(issuer: &str, keys: Arc<KeySet>, clock: Arc<dyn Clock>) -> Router 
         .route("/.well-known/openid-configuration", get(metadata))
         .route("/.well-known/oauth-authorization-server", get(metadata))
         .route("/.well-known/jwks.json", get(key_set))
-        .with_state(Published { issuer: issuer.into(), keys, clock })
+        .with_state(Published {
+            issuer: issuer.into(),
+            keys,
+            clock,
+        })
 }
 
 async fn metadata(State(published): State<Published>) -> impl IntoResponse {

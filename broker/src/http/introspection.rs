@@ -34,7 +34,9 @@ struct Verifiers {
 
 /// Serves [`PATH`].
 pub fn router(operations: Arc<Operations>, gate: Arc<Gate>) -> Router {
-    Router::new().route(PATH, post(introspect)).with_state(Verifiers { operations, gate })
+    Router::new()
+        .route(PATH, post(introspect))
+        .with_state(Verifiers { operations, gate })
 }
 
 async fn introspect(
@@ -43,8 +45,12 @@ async fn introspect(
     Form(query): Form<Query>,
 ) -> Result<Response, Problem> {
     let Verifiers { operations, gate } = verifiers;
-    let caller = gate.admit(connection.peer(), CallKind::GivesBack).map_err(Problem)?;
-    let claims = operations.introspect(&caller, &query.token).map_err(Problem)?;
+    let caller = gate
+        .admit(connection.peer(), CallKind::GivesBack)
+        .map_err(Problem)?;
+    let claims = operations
+        .introspect(&caller, &query.token)
+        .map_err(Problem)?;
     let body = Json(answer(claims.as_deref()));
     Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
@@ -57,5 +63,7 @@ fn answer(claims: Option<&Claims>) -> Value {
         members.insert("token_type".into(), "Bearer".into());
         Some(body)
     };
-    claims.and_then(active).unwrap_or_else(|| json!({ "active": false }))
+    claims
+        .and_then(active)
+        .unwrap_or_else(|| json!({ "active": false }))
 }

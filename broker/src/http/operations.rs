@@ -29,13 +29,29 @@ pub fn router(health: Arc<Health>, metrics: PrometheusHandle) -> Router {
 
 async fn readiness(State(watched): State<Watched>) -> impl IntoResponse {
     let report = watched.health.report();
-    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let problems = report.problems.iter().map(|p| json!({ "what": p.what, "remedy": p.remedy }));
-    (status, Json(json!({ "ready": report.ready, "problems": problems.collect::<Vec<_>>() })))
+    let status = if report.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let problems = report
+        .problems
+        .iter()
+        .map(|p| json!({ "what": p.what, "remedy": p.remedy }));
+    (
+        status,
+        Json(json!({ "ready": report.ready, "problems": problems.collect::<Vec<_>>() })),
+    )
 }
 
 async fn render(State(watched): State<Watched>) -> impl IntoResponse {
     watched.health.gauge();
     let text = watched.metrics.render();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
 }

@@ -31,7 +31,9 @@ impl IntoResponse for Problem {
             (status, [(header::CONTENT_TYPE, problem)], body.to_string()).into_response();
         if let Some(wait) = refusal.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -26,10 +26,15 @@ impl Operations {
             ..Record::new(Event::WorkloadBanned, ban.since)
         };
         let target = ban.target.clone();
-        self.store.ban(ban, record).await.map_err(|e| self.store_failed(&e))?;
+        self.store
+            .ban(ban, record)
+            .await
+            .map_err(|e| self.store_failed(&e))?;
         self.reload_bans().map_err(|e| self.store_failed(&e))?;
         tracing::warn!(ban.target = shown(&target), "banned");
-        self.end_jobs_of(&target).await.map_err(|e| self.store_failed(&e))
+        self.end_jobs_of(&target)
+            .await
+            .map_err(|e| self.store_failed(&e))
     }
 
     /// Lifts a ban. Says whether there was one.
@@ -39,10 +44,17 @@ impl Operations {
             details: json!({ "target": shown(&target), "note": note, "by": by }),
             ..Record::new(Event::WorkloadUnbanned, self.now())
         };
-        let lifted =
-            self.store.unban(target.clone(), record).await.map_err(|e| self.store_failed(&e))?;
+        let lifted = self
+            .store
+            .unban(target.clone(), record)
+            .await
+            .map_err(|e| self.store_failed(&e))?;
         self.reload_bans().map_err(|e| self.store_failed(&e))?;
-        tracing::info!(ban.target = shown(&target), ban.lifted = lifted, "ban lifted");
+        tracing::info!(
+            ban.target = shown(&target),
+            ban.lifted = lifted,
+            "ban lifted"
+        );
         Ok(lifted)
     }
 
@@ -64,7 +76,9 @@ impl Operations {
         let (mut after, mut ended) = (None, 0);
         loop {
             let jobs = self.store.open_jobs(&of, after, PAGE)?;
-            let Some(last) = jobs.last() else { return Ok(ended) };
+            let Some(last) = jobs.last() else {
+                return Ok(ended);
+            };
             after = Some(*last);
             ended += jobs.len() as u64;
             let ends = jobs

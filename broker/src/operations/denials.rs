@@ -23,17 +23,29 @@ impl Operations {
     pub(super) async fn denied(&self, refusal: Refusal, record: Record) -> Refusal {
         let reason = refusal.reason.code();
         metrics::counter!("taskpass_decisions_total", "outcome" => reason).increment(1);
-        let Ok(decision) = self.decision_id(record.at) else { return refusal };
+        let Ok(decision) = self.decision_id(record.at) else {
+            return refusal;
+        };
         let taken = record.subject.clone().map(|subject| {
             let task = record.task.clone().unwrap_or_default();
-            let kind = DenialKind { subject, task, reason };
-            self.denials.window.lock().take(kind, &decision, self.clock.since_boot())
+            let kind = DenialKind {
+                subject,
+                task,
+                reason,
+            };
+            self.denials
+                .window
+                .lock()
+                .take(kind, &decision, self.clock.since_boot())
         });
         if let Some(Denial::Counted { decision: first }) = taken {
             return refusal.correlated(first);
         }
-        let record =
-            Record { decision: Some(decision.clone()), outcome: Some(reason), ..record };
+        let record = Record {
+            decision: Some(decision.clone()),
+            outcome: Some(reason),
+            ..record
+        };
         match self.store.append(vec![record]).await {
             Ok(()) => refusal.correlated(decision),
             Err(error) => {

@@ -62,7 +62,10 @@ impl Operations {
         let ending = Ending {
             id: request.job,
             authority: Authority::Owner(owner),
-            end: End { cause: request.cause, at: self.now() },
+            end: End {
+                cause: request.cause,
+                at: self.now(),
+            },
             details,
         };
         Ok(match self.end(ending).await {
@@ -73,8 +76,16 @@ impl Operations {
 
     /// Ends a job on the broker's own word.
     pub async fn end_by_broker(&self, job: JobId, cause: Cause, details: Value) -> OperatorEnd {
-        let end = End { cause, at: self.now() };
-        let ending = Ending { id: job, authority: Authority::Broker, end, details };
+        let end = End {
+            cause,
+            at: self.now(),
+        };
+        let ending = Ending {
+            id: job,
+            authority: Authority::Broker,
+            end,
+            details,
+        };
         match self.end(ending).await {
             (Progress::Confirmed(_), Some(Ended::Unknown)) => OperatorEnd::Unknown,
             (progress, _) => OperatorEnd::Known(progress),
@@ -136,7 +147,13 @@ impl Operations {
             "job ended"
         );
         if ending.authority == Authority::Broker {
-            self.notices.tell(owner, JobEnded { job: ending.id, cause });
+            self.notices.tell(
+                owner,
+                JobEnded {
+                    job: ending.id,
+                    cause,
+                },
+            );
         }
     }
 }

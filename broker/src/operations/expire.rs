@@ -37,7 +37,10 @@ impl Operations {
                 }
                 Ok::<_, StoreError>(())
             });
-            join_all(changes).await.into_iter().collect::<Result<(), _>>()?;
+            join_all(changes)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         self.store.next_due()
     }

@@ -66,7 +66,11 @@ impl Gate {
         quota: CallQuota,
     ) -> Self {
         let quota = Quota::per_second(quota.per_second).allow_burst(quota.burst);
-        Self { operations, bundles, limiter: RateLimiter::keyed(quota) }
+        Self {
+            operations,
+            bundles,
+            limiter: RateLimiter::keyed(quota),
+        }
     }
 
     /// Admits a call by the peer of a connection.
@@ -82,17 +86,28 @@ impl Gate {
             ));
         }
         let subject = peer.id();
-        if self.operations.bans.load().on_workload(subject, now).is_some() {
+        if self
+            .operations
+            .bans
+            .load()
+            .on_workload(subject, now)
+            .is_some()
+        {
             return Err(banned());
         }
         if kind == CallKind::Asks {
             self.limiter.check_key(subject).map_err(|until| {
                 let wait = until.wait_time_from(DefaultClock::default().now());
-                Refusal::new(Reason::RateLimited, "this workload sends more than its share")
-                    .retry_after(wait)
+                Refusal::new(
+                    Reason::RateLimited,
+                    "this workload sends more than its share",
+                )
+                .retry_after(wait)
             })?;
         }
-        Ok(Caller { subject: subject.clone() })
+        Ok(Caller {
+            subject: subject.clone(),
+        })
     }
 
     /// Forgets workloads that have not called for a while.
@@ -115,7 +130,11 @@ impl Operations {
         if heard == Heard::Newer {
             self.record_newer_start(&owner, holder.incarnation).await?;
         }
-        match self.sessions.lock().hear(&owner, holder.incarnation, since_boot) {
+        match self
+            .sessions
+            .lock()
+            .hear(&owner, holder.incarnation, since_boot)
+        {
             Heard::Superseded => Err(superseded()),
             Heard::Known | Heard::Newer => Ok(owner),
         }
@@ -123,7 +142,10 @@ impl Operations {
 
     /// The owner that a call names, unless its holder is banned.
     pub(super) fn owner(&self, caller: &Caller, holder: &HolderClaim) -> Result<Owner, Refusal> {
-        let owner = Owner { subject: caller.subject.clone(), holder: holder.secret.hash() };
+        let owner = Owner {
+            subject: caller.subject.clone(),
+            holder: holder.secret.hash(),
+        };
         match self.bans.load().on_holder(owner.holder, self.now()) {
             Some(_) => Err(banned()),
             None => Ok(owner),
@@ -132,24 +154,46 @@ impl Operations {
 
     /// Makes a newer start durable, so that the older one stays superseded after a restart of the broker.
     async fn record_newer_start(&self, owner: &Owner, incarnation: u64) -> Result<(), Refusal> {
-        let known = self.store.session(owner).map_err(|e| self.store_failed(&e))?;
-        if known.as_ref().is_some_and(|session| incarnation < session.incarnation) {
+        let known = self
+            .store
+            .session(owner)
+            .map_err(|e| self.store_failed(&e))?;
+        if known
+            .as_ref()
+            .is_some_and(|session| incarnation < session.incarnation)
+        {
             return Err(superseded());
         }
-        let host = known.as_ref().map(|session| session.host.clone()).unwrap_or_default();
+        let host = known
+            .as_ref()
+            .map(|session| session.host.clone())
+            .unwrap_or_default();
         if known.is_none_or(|session| session.incarnation < incarnation) {
-            let session =
-                Session { owner: owner.clone(), incarnation, last_seen: self.now(), host };
-            self.store.touch(session).await.map_err(|e| self.store_failed(&e))?;
+            let session = Session {
+                owner: owner.clone(),
+                incarnation,
+                last_seen: self.now(),
+                host,
+            };
+            self.store
+                .touch(session)
+                .await
+                .map_err(|e| self.store_failed(&e))?;
         }
         Ok(())
     }
 }
 
 fn banned() -> Refusal {
-    Refusal::new(Reason::WorkloadBanned, "this workload or holder is banned; ask an operator")
+    Refusal::new(
+        Reason::WorkloadBanned,
+        "this workload or holder is banned; ask an operator",
+    )
 }
 
 pub(super) fn superseded() -> Refusal {
-    Refusal::new(Reason::Superseded, "a newer start of this holder has taken over; stop this one")
+    Refusal::new(
+        Reason::Superseded,
+        "a newer start of this holder has taken over; stop this one",
+    )
 }

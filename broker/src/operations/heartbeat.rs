@@ -4,9 +4,9 @@ use taskpass_proto::ids::JobId;
 use taskpass_proto::refusal::Refusal;
 use tokio::sync::mpsc;
 
+use super::Operations;
 use super::gate::{Caller, HolderClaim, superseded};
 use super::notices::JobEnded;
-use super::Operations;
 use crate::domain::cause::Cause;
 use crate::domain::job::Owner;
 use crate::domain::session::Heard;
@@ -51,7 +51,10 @@ impl Operations {
         let ended = self.notices.subscribe(&owner);
         let mut gone = Vec::new();
         for job in &hello.live_jobs {
-            let known = self.store.job(*job).map_err(|error| self.store_failed(&error))?;
+            let known = self
+                .store
+                .job(*job)
+                .map_err(|error| self.store_failed(&error))?;
             let known = known.filter(|known| known.job.owner == owner);
             match known.map(|known| known.job.ended()) {
                 Some(None) => {}
@@ -60,10 +63,20 @@ impl Operations {
                 None => gone.push((*job, None)),
             }
         }
-        let stream = HolderStream { owner, incarnation, host: hello.host };
-        self.sessions.lock().greet(&stream.owner, hello.live_jobs, self.clock.since_boot());
+        let stream = HolderStream {
+            owner,
+            incarnation,
+            host: hello.host,
+        };
+        self.sessions
+            .lock()
+            .greet(&stream.owner, hello.live_jobs, self.clock.since_boot());
         self.record_session(&stream).await;
-        Ok(Greeted { stream, gone, ended })
+        Ok(Greeted {
+            stream,
+            gone,
+            ended,
+        })
     }
 
     /// Takes a beat.
@@ -78,7 +91,12 @@ impl Operations {
         if heard == Heard::Superseded {
             return Err(superseded());
         }
-        if self.bans.load().on_holder(stream.owner.holder, self.now()).is_some() {
+        if self
+            .bans
+            .load()
+            .on_holder(stream.owner.holder, self.now())
+            .is_some()
+        {
             return Err(Refusal::new(
                 taskpass_proto::reason::Reason::WorkloadBanned,
                 "this holder is banned; ask an operator",
@@ -90,7 +108,11 @@ impl Operations {
 
     /// Rewrites the holder's row when it is due. A failure costs nothing: memory knows better.
     async fn record_session(&self, stream: &HolderStream) {
-        if !self.sessions.lock().take_record_due(&stream.owner, self.clock.since_boot()) {
+        if !self
+            .sessions
+            .lock()
+            .take_record_due(&stream.owner, self.clock.since_boot())
+        {
             return;
         }
         let session = Session {

@@ -13,22 +13,30 @@ use crate::ports::store::jobs::JobQuery;
 impl Operations {
     /// Lists jobs, newest first.
     pub fn list_jobs(&self, query: &JobQuery) -> Result<Vec<JobWithLeases>, Refusal> {
-        self.store.list_jobs(query).map_err(|error| self.store_failed(&error))
+        self.store
+            .list_jobs(query)
+            .map_err(|error| self.store_failed(&error))
     }
 
     /// Reads a job and its leases.
     pub fn job(&self, id: JobId) -> Result<Option<JobWithLeases>, Refusal> {
-        self.store.job(id).map_err(|error| self.store_failed(&error))
+        self.store
+            .job(id)
+            .map_err(|error| self.store_failed(&error))
     }
 
     /// Reads the audit log.
     pub fn audit(&self, query: &AuditQuery) -> Result<AuditPage, Refusal> {
-        self.store.records(query).map_err(|error| self.store_failed(&error))
+        self.store
+            .records(query)
+            .map_err(|error| self.store_failed(&error))
     }
 
     /// Reads one audit record.
     pub fn audit_record(&self, key: &RecordKey) -> Result<Option<Recorded>, Refusal> {
-        self.store.record(key).map_err(|error| self.store_failed(&error))
+        self.store
+            .record(key)
+            .map_err(|error| self.store_failed(&error))
     }
 
     /// Appends an audit record that belongs to no other change.

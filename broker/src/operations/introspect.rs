@@ -6,8 +6,8 @@ use quick_cache::sync::Cache;
 use ring::digest::{SHA256, digest};
 use taskpass_proto::refusal::Refusal;
 
-use super::gate::Caller;
 use super::Operations;
+use super::gate::Caller;
 use crate::domain::lease::LeaseState;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::Claims;
@@ -26,7 +26,10 @@ pub struct KnownTokens {
 impl KnownTokens {
     /// Recognises what `reader` does.
     pub fn new(reader: Arc<dyn TokenReader>) -> Self {
-        Self { reader, checked: Cache::new(REMEMBERED) }
+        Self {
+            reader,
+            checked: Cache::new(REMEMBERED),
+        }
     }
 
     fn read(&self, token: &str, now: UnixMillis) -> Option<Arc<Claims>> {
@@ -45,20 +48,22 @@ impl Operations {
     /// The claims of a token that is active and meant for an audience of the caller's.
     ///
     /// Everything else is `None`, whatever the reason: a verifier learns nothing of tokens that are not its own.
-    pub fn introspect(
-        &self,
-        caller: &Caller,
-        token: &str,
-    ) -> Result<Option<Arc<Claims>>, Refusal> {
+    pub fn introspect(&self, caller: &Caller, token: &str) -> Result<Option<Arc<Claims>>, Refusal> {
         let active = self.active_claims(caller, token)?;
-        let outcome = if active.is_some() { "active" } else { "inactive" };
+        let outcome = if active.is_some() {
+            "active"
+        } else {
+            "inactive"
+        };
         metrics::counter!("taskpass_introspections_total", "outcome" => outcome).increment(1);
         Ok(active)
     }
 
     fn active_claims(&self, caller: &Caller, token: &str) -> Result<Option<Arc<Claims>>, Refusal> {
         let now = self.now();
-        let Some(claims) = self.tokens.read(token, now) else { return Ok(None) };
+        let Some(claims) = self.tokens.read(token, now) else {
+            return Ok(None);
+        };
         let in_time = claims.nbf <= now.as_seconds() && now.as_seconds() < claims.exp;
         let ours = claims.iss == self.settings.issuer;
         let theirs = self
@@ -72,7 +77,10 @@ impl Operations {
         }
         // INVARIANT: the mark itself is read, not a cache of it: from the moment that an end is durable,
         // no answer says active.
-        let mark = self.store.mark(lease).map_err(|error| self.store_failed(&error))?;
+        let mark = self
+            .store
+            .mark(lease)
+            .map_err(|error| self.store_failed(&error))?;
         let active = mark.is_some_and(|mark| {
             let issued = match mark.lease {
                 LeaseState::Active(term) => generation <= term.generation,

@@ -5,13 +5,13 @@ use taskpass_proto::ids::JobId;
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 
+use super::Operations;
 use super::gate::{Caller, HolderClaim};
 use super::open_job::job_ended;
 use super::tokens::{IssuedToken, term, terms};
-use super::Operations;
 use crate::domain::audit::{Event, Record};
-use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::change::issue::{Addition, Issued, issue};
+use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::{Opening, Owner};
 use crate::domain::lease::{Term, Terms};
 use crate::domain::policy::{Outcome, Request, Wanted};
@@ -46,14 +46,25 @@ impl Operations {
         let owner = self.admit_holder(caller, &request.holder).await?;
         self.refuse_unless_clock_is_steady()?;
         let now = self.now();
-        let known = self.store.job(request.job).map_err(|error| self.store_failed(&error))?;
+        let known = self
+            .store
+            .job(request.job)
+            .map_err(|error| self.store_failed(&error))?;
         let Some(known) = known.filter(|known| known.job.owner == owner) else {
             return Err(self.unknown_job(request.job, &owner, now).await);
         };
-        let Some(opening) = known.job.as_open() else { return Err(job_ended()) };
+        let Some(opening) = known.job.as_open() else {
+            return Err(job_ended());
+        };
         let decision = self.decision_id(now)?;
         let (grants, policy) = self.decide_issue(&request, &known, opening, now).await?;
-        let addition = Addition { owner, grants, decision: decision.clone(), policy, at: now };
+        let addition = Addition {
+            owner,
+            grants,
+            decision: decision.clone(),
+            policy,
+            at: now,
+        };
         let change = move |current: &Current<'_>| issue(current, &addition);
         let issued = transact(self.store.as_ref(), request.job, change)
             .await
@@ -63,7 +74,11 @@ impl Operations {
             Issued::New(leases) => {
                 metrics::counter!("taskpass_decisions_total", "outcome" => "allowed").increment(1);
                 let credentials = self.sign_all(&known.job, &leases, now)?;
-                Ok(IssuedMore { decision, now, credentials })
+                Ok(IssuedMore {
+                    decision,
+                    now,
+                    credentials,
+                })
             }
             Issued::JobUnknown => Err(job_unknown()),
             Issued::JobEnded(_) => Err(job_ended()),
@@ -91,7 +106,10 @@ impl Operations {
         match &decision.outcome {
             Outcome::Allowed(allowed) => {
                 let grants = allowed.credentials.iter().map(|permitted| {
-                    (terms(&policy, permitted), term(1, permitted.ttl, now, opening.ends_by))
+                    (
+                        terms(&policy, permitted),
+                        term(1, permitted.ttl, now, opening.ends_by),
+                    )
                 });
                 Ok((grants.collect(), policy.hash().to_string()))
             }
@@ -122,5 +140,8 @@ impl Operations {
 }
 
 fn job_unknown() -> Refusal {
-    Refusal::new(Reason::JobUnknown, "no such job of this workload and holder")
+    Refusal::new(
+        Reason::JobUnknown,
+        "no such job of this workload and holder",
+    )
 }

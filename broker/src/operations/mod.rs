@@ -95,11 +95,20 @@ impl Operations {
     /// Builds the use cases and takes up what the store holds: bans, and holders with open jobs, which
     /// have one whole limit to be heard of.
     pub fn new(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, clock, random, signer, reader, settings } = parts;
+        let Parts {
+            store,
+            clock,
+            random,
+            signer,
+            reader,
+            settings,
+        } = parts;
         let mut sessions = Sessions::new(settings.rhythm);
         let since_boot = clock.since_boot();
         for owner in store.announced_owners()? {
-            let incarnation = store.session(&owner)?.map_or(0, |session| session.incarnation);
+            let incarnation = store
+                .session(&owner)?
+                .map_or(0, |session| session.incarnation);
             sessions.expect(owner, incarnation, since_boot);
         }
         Ok(Self {
@@ -142,7 +151,9 @@ impl Operations {
 
     /// Whether the wall clock can be believed. While it cannot, nothing is issued and nothing expires.
     pub fn clock_state(&self) -> ClockState {
-        self.clock_guard.lock().look(self.clock.now(), self.clock.since_boot())
+        self.clock_guard
+            .lock()
+            .look(self.clock.now(), self.clock.since_boot())
     }
 
     /// An id for a decision: the caller's correlation id, and the key to its audit record.

@@ -38,7 +38,9 @@ impl Notices {
     /// Tells the holder, if it listens.
     pub fn tell(&self, owner: &Owner, ended: JobEnded) {
         let mut streams = self.streams.lock();
-        let Some(stream) = streams.get(owner) else { return };
+        let Some(stream) = streams.get(owner) else {
+            return;
+        };
         if let Err(mpsc::error::TrySendError::Closed(_)) = stream.try_send(ended) {
             streams.remove(owner);
         }

@@ -109,24 +109,36 @@ impl Operations {
             ));
         }
         let id = self.decision_id(now)?;
-        let duration = request.max_duration.unwrap_or(Duration::MAX).min(allowed.max_duration);
+        let duration = request
+            .max_duration
+            .unwrap_or(Duration::MAX)
+            .min(allowed.max_duration);
         let latest = now.plus(duration);
         let leases: Vec<Lease> = (1..)
             .zip(&allowed.credentials)
             .filter_map(|(number, permitted)| {
                 let term = term(1, permitted.ttl, now, latest);
                 let lease = LeaseId::new(request.job, number);
-                Lease::intent(lease, terms(policy, permitted)).activate(term).ok()
+                Lease::intent(lease, terms(policy, permitted))
+                    .activate(term)
+                    .ok()
             })
             .collect();
         // A job that nobody announces cannot outlive its first credentials.
-        let first_end = leases.iter().filter_map(Lease::active).map(|term| term.expires_at).max();
+        let first_end = leases
+            .iter()
+            .filter_map(Lease::active)
+            .map(|term| term.expires_at)
+            .max();
         let ends_by = match (request.liveness, first_end) {
             (Liveness::Heartbeat, _) => latest,
             (Liveness::None, first_end) => first_end.unwrap_or(now).min(latest),
         };
         let policy_hash = policy.hash().to_string();
-        let task = request.task.parse().map_err(|_| internal("policy allowed an invalid task"))?;
+        let task = request
+            .task
+            .parse()
+            .map_err(|_| internal("policy allowed an invalid task"))?;
         let opening = Opening {
             task,
             parameters: request.parameters.clone(),
@@ -158,15 +170,28 @@ impl Operations {
             ..Record::new(Event::JobOpened, now)
         };
         let live_limit = allowed.max_live_jobs;
-        Ok(Candidate { id: request.job, owner, opening, leases, live_limit, record })
+        Ok(Candidate {
+            id: request.job,
+            owner,
+            opening,
+            leases,
+            live_limit,
+            record,
+        })
     }
 
     /// Commits, and signs while the disk is busy. Nothing is told before both are done.
     async fn commit(&self, candidate: Candidate, now: UnixMillis) -> Result<OpenedJob, Refusal> {
-        let job = Job::open(candidate.id, candidate.owner.clone(), candidate.opening.clone());
+        let job = Job::open(
+            candidate.id,
+            candidate.owner.clone(),
+            candidate.opening.clone(),
+        );
         let leases = candidate.leases.clone();
         let id = candidate.id;
-        let commit = transact(self.store.as_ref(), id, move |current| open(current, &candidate));
+        let commit = transact(self.store.as_ref(), id, move |current| {
+            open(current, &candidate)
+        });
         let sign = async { self.sign_all(&job, &leases, now) };
         let (opened, signed) = futures_util::future::join(commit, sign).await;
         match opened.map_err(|error| self.store_failed(&error))? {
@@ -210,7 +235,9 @@ fn opened_job(
     now: UnixMillis,
     repeated: bool,
 ) -> Result<OpenedJob, Refusal> {
-    let opening = job.opening().ok_or_else(|| internal("an open job without an opening"))?;
+    let opening = job
+        .opening()
+        .ok_or_else(|| internal("an open job without an opening"))?;
     Ok(OpenedJob {
         job: job.id,
         decision: opening.decision.clone(),
@@ -272,7 +299,10 @@ fn digest_of(request: &OpenJob) -> [u8; 32] {
     for wanted in &request.wanted {
         part(wanted.name.as_bytes());
         part(&wanted.scopes.len().to_be_bytes());
-        wanted.scopes.iter().for_each(|scope| part(scope.as_bytes()));
+        wanted
+            .scopes
+            .iter()
+            .for_each(|scope| part(scope.as_bytes()));
         part(&optional_millis(wanted.lifetime));
     }
     part(&[request.liveness as u8, request.anchor as u8]);
@@ -283,5 +313,7 @@ fn digest_of(request: &OpenJob) -> [u8; 32] {
 }
 
 fn optional_millis(duration: Option<Duration>) -> Vec<u8> {
-    duration.map(|duration| duration.as_millis().to_be_bytes().to_vec()).unwrap_or_default()
+    duration
+        .map(|duration| duration.as_millis().to_be_bytes().to_vec())
+        .unwrap_or_default()
 }

@@ -46,7 +46,10 @@ impl Operations {
     pub async fn install_policy(&self, policy: Policy) -> Result<bool, StoreError> {
         let now = self.now();
         let hash = policy.hash().to_string();
-        if self.policy().is_some_and(|current| current.hash() == policy.hash()) {
+        if self
+            .policy()
+            .is_some_and(|current| current.hash() == policy.hash())
+        {
             self.policy.status.lock().refused = None;
             return Ok(false);
         }
@@ -57,10 +60,17 @@ impl Operations {
             details: json!({ "files": files.iter().map(|(name, _)| name).collect::<Vec<_>>() }),
             ..Record::new(Event::PolicyLoaded, now)
         };
-        let kept = KeptPolicy { hash: hash.clone(), files, since: now };
+        let kept = KeptPolicy {
+            hash: hash.clone(),
+            files,
+            since: now,
+        };
         self.store.keep_policy(kept, record).await?;
         self.policy.current.store(Some(Arc::new(policy)));
-        *self.policy.status.lock() = PolicyStatus { loaded_at: Some(now), refused: None };
+        *self.policy.status.lock() = PolicyStatus {
+            loaded_at: Some(now),
+            refused: None,
+        };
         metrics::counter!("taskpass_policy_loads_total", "outcome" => "loaded").increment(1);
         tracing::info!(policy.hash = hash, "policy in force");
         Ok(true)
@@ -72,7 +82,10 @@ impl Operations {
             return;
         }
         metrics::counter!("taskpass_policy_loads_total", "outcome" => "refused").increment(1);
-        tracing::error!(policy.error = why, "policy refused; the one before stays in force");
+        tracing::error!(
+            policy.error = why,
+            "policy refused; the one before stays in force"
+        );
         let record = Record {
             details: json!({ "why": why }),
             ..Record::new(Event::PolicyRefused, self.now())

@@ -7,13 +7,13 @@ use taskpass_proto::ids::LeaseId;
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 
+use super::Operations;
 use super::gate::{Caller, HolderClaim};
 use super::open_job::job_ended;
 use super::tokens::{IssuedToken, term};
-use super::Operations;
 use crate::domain::audit::{Event, Record};
-use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::change::renew::{Renewal, Renewed, renew};
+use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::{Opening, Owner};
 use crate::domain::lease::Lease;
 use crate::domain::policy::{Decision, Outcome, Policy, Request, Wanted};
@@ -48,18 +48,28 @@ impl Operations {
         let owner = self.admit_holder(caller, &request.holder).await?;
         self.refuse_unless_clock_is_steady()?;
         let now = self.now();
-        let known =
-            self.store.job(request.lease.job()).map_err(|error| self.store_failed(&error))?;
+        let known = self
+            .store
+            .job(request.lease.job())
+            .map_err(|error| self.store_failed(&error))?;
         let known = known.filter(|known| known.job.owner == owner);
         let lease = known.as_ref().and_then(|known| {
-            known.leases.iter().find(|lease| lease.id == request.lease).cloned()
+            known
+                .leases
+                .iter()
+                .find(|lease| lease.id == request.lease)
+                .cloned()
         });
         let (Some(known), Some(lease)) = (known, lease) else {
             return Err(self.unknown_lease(request.lease, &owner, now).await);
         };
-        let Some(opening) = known.job.as_open() else { return Err(job_ended()) };
+        let Some(opening) = known.job.as_open() else {
+            return Err(job_ended());
+        };
         let policy = self.policy_or_refuse()?;
-        let (ttl, decision) = self.decide_renewal(&policy, &known, opening, &lease, now).await?;
+        let (ttl, decision) = self
+            .decide_renewal(&policy, &known, opening, &lease, now)
+            .await?;
         let id = self.decision_id(now)?;
         let next = term(request.generation, ttl, now, opening.ends_by);
         if next.expires_at <= now {
@@ -85,7 +95,11 @@ impl Operations {
                 metrics::counter!("taskpass_renewals_total").increment(1);
                 let term = lease.active().ok_or_else(lease_ended)?;
                 let credential = self.sign(&known.job, &lease, term, now)?;
-                Ok(RenewedLease { decision: id, now, credential })
+                Ok(RenewedLease {
+                    decision: id,
+                    now,
+                    credential,
+                })
             }
             Renewed::LeaseUnknown => Err(lease_unknown()),
             Renewed::JobEnded(_) => Err(job_ended()),
@@ -161,7 +175,10 @@ impl Operations {
 }
 
 fn lease_unknown() -> Refusal {
-    Refusal::new(Reason::LeaseUnknown, "no such lease of this workload and holder")
+    Refusal::new(
+        Reason::LeaseUnknown,
+        "no such lease of this workload and holder",
+    )
 }
 
 fn lease_ended() -> Refusal {

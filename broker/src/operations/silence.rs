@@ -25,7 +25,10 @@ impl Operations {
         let since_boot = self.clock.since_boot();
         let (silent, comparisons) = {
             let mut sessions = self.sessions.lock();
-            (sessions.take_silent(since_boot), sessions.take_comparisons(since_boot))
+            (
+                sessions.take_silent(since_boot),
+                sessions.take_comparisons(since_boot),
+            )
         };
         for owner in silent {
             metrics::counter!("taskpass_heartbeats_lost_total").increment(1);
@@ -36,11 +39,15 @@ impl Operations {
                 return Err(error);
             }
         }
-        for Comparison { owner, announced, greeted_ago } in comparisons {
+        for Comparison {
+            owner,
+            announced,
+            greeted_ago,
+        } in comparisons
+        {
             let greeted_at = self.now().minus(greeted_ago);
-            let missing = |job: JobId, opened: UnixMillis| {
-                opened < greeted_at && !announced.contains(&job)
-            };
+            let missing =
+                |job: JobId, opened: UnixMillis| opened < greeted_at && !announced.contains(&job);
             self.end_announced(&owner, missing).await?;
         }
         Ok(())
@@ -54,8 +61,12 @@ impl Operations {
     ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
-            let jobs = self.store.open_jobs(&OpenJobsOf::Owner(owner.clone()), after, PAGE)?;
-            let Some(last) = jobs.last() else { return Ok(()) };
+            let jobs = self
+                .store
+                .open_jobs(&OpenJobsOf::Owner(owner.clone()), after, PAGE)?;
+            let Some(last) = jobs.last() else {
+                return Ok(());
+            };
             after = Some(*last);
             let mut ends = Vec::new();
             for id in jobs {

@@ -24,12 +24,18 @@ pub struct StoreTrouble {
 impl Operations {
     /// The store's trouble, while it lasts.
     pub fn store_trouble(&self) -> Option<StoreError> {
-        self.store_trouble.since.lock().as_ref().map(|(_, error)| error.clone())
+        self.store_trouble
+            .since
+            .lock()
+            .as_ref()
+            .map(|(_, error)| error.clone())
     }
 
     /// Tries a failing store: a record of its recovery that commits is the recovery.
     pub async fn try_failing_store(&self) {
-        let Some((since, error)) = self.store_trouble.since.lock().clone() else { return };
+        let Some((since, error)) = self.store_trouble.since.lock().clone() else {
+            return;
+        };
         let record = Record {
             details: json!({
                 "since": since, "kind": error.kind.as_str(), "message": error.message,
@@ -48,9 +54,16 @@ impl Operations {
     /// Remembers the trouble, and tells a caller that nothing was issued.
     pub(super) fn store_failed(&self, error: &StoreError) -> Refusal {
         let kind = error.kind.as_str();
-        tracing::error!(error.kind = kind, error.message = error.message, "the store failed");
+        tracing::error!(
+            error.kind = kind,
+            error.message = error.message,
+            "the store failed"
+        );
         metrics::counter!("taskpass_store_errors_total", "kind" => kind).increment(1);
-        self.store_trouble.since.lock().get_or_insert_with(|| (self.now(), error.clone()));
+        self.store_trouble
+            .since
+            .lock()
+            .get_or_insert_with(|| (self.now(), error.clone()));
         Refusal::new(
             Reason::StoreUnavailable,
             "the broker cannot record it, so nothing was issued; try again",

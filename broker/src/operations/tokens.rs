@@ -36,7 +36,9 @@ impl Operations {
         leases: &[Lease],
         now: UnixMillis,
     ) -> Result<Vec<IssuedToken>, Refusal> {
-        let active = leases.iter().filter_map(|lease| Some((lease, lease.active()?)));
+        let active = leases
+            .iter()
+            .filter_map(|lease| Some((lease, lease.active()?)));
         active
             .filter(|(_, term)| now < term.expires_at)
             .map(|(lease, term)| self.sign(job, lease, term, now))
@@ -59,7 +61,12 @@ impl Operations {
             ),
         })?;
         let expires_in = term.expires_at.since(now);
-        Ok(IssuedToken { lease: lease.clone(), term, token, expires_in })
+        Ok(IssuedToken {
+            lease: lease.clone(),
+            term,
+            token,
+            expires_in,
+        })
     }
 }
 
@@ -81,7 +88,11 @@ pub(super) fn terms(policy: &Policy, permitted: &Permitted) -> Terms {
 pub(super) fn term(generation: u32, ttl: Duration, now: UnixMillis, ends_by: UnixMillis) -> Term {
     let issued_at = now.floor_to_second();
     let expires_at = issued_at.plus(ttl).min(ends_by).floor_to_second();
-    Term { generation, issued_at, expires_at }
+    Term {
+        generation,
+        issued_at,
+        expires_at,
+    }
 }
 
 /// Where verifiers may ask, a token stops working at once; elsewhere only its expiry ends it.

@@ -72,7 +72,10 @@ impl Es256Key {
         token.push_str(&self.public.header);
         token.push('.');
         BASE64URL_NOPAD.encode_append(claims, &mut token);
-        let signature = self.pair.sign(random, token.as_bytes()).map_err(|_| InvalidKey)?;
+        let signature = self
+            .pair
+            .sign(random, token.as_bytes())
+            .map_err(|_| InvalidKey)?;
         token.push('.');
         BASE64URL_NOPAD.encode_append(signature.as_ref(), &mut token);
         Ok(token)
@@ -88,7 +91,11 @@ impl PublicKey {
         let kid = BASE64URL_NOPAD.encode(digest(&SHA256, thumbprint.as_bytes()).as_ref());
         let header = json!({ "alg": ALGORITHM, "kid": kid, "typ": TYPE }).to_string();
         let header = BASE64URL_NOPAD.encode(header.as_bytes());
-        Ok(Self { point: point.to_vec(), kid, header })
+        Ok(Self {
+            point: point.to_vec(),
+            kid,
+            header,
+        })
     }
 
     /// Its RFC 7638 thumbprint.
@@ -125,13 +132,17 @@ impl PublicKey {
 
 impl fmt::Debug for Es256Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Es256Key").field("kid", &self.public.kid).finish_non_exhaustive()
+        f.debug_struct("Es256Key")
+            .field("kid", &self.public.kid)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublicKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("PublicKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 

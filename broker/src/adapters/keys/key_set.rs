@@ -16,8 +16,8 @@ use crate::domain::key_schedule::{KeySchedule, KeyTimes};
 use crate::domain::time::UnixMillis;
 use crate::domain::token::Claims;
 use crate::ports::signer::{Signer, SigningFailed, TokenReader};
-use crate::ports::store::keys::{KeyStore, StoredKey};
 use crate::ports::store::StoreError;
+use crate::ports::store::keys::{KeyStore, StoredKey};
 
 const TABLE: &str = "signing_key";
 const COLUMN: &str = "private";
@@ -98,7 +98,9 @@ impl KeySet {
         for times in missing {
             let (key, private) = Es256Key::generate(self.random.for_crypto())?;
             let public = key.public().clone();
-            let sealed = self.sealer.seal(&private, self.place(public.kid()), &self.random)?;
+            let sealed = self
+                .sealer
+                .seal(&private, self.place(public.kid()), &self.random)?;
             records.push(Record {
                 details: json!({ "kid": public.kid(), "signs_from": times.signs_from }),
                 ..Record::new(Event::KeyCreated, now)
@@ -130,21 +132,30 @@ impl KeySet {
     }
 
     fn place<'a>(&'a self, kid: &'a str) -> Place<'a> {
-        Place { table: TABLE, row: kid, column: COLUMN, epoch: &self.epoch }
+        Place {
+            table: TABLE,
+            row: kid,
+            column: COLUMN,
+            epoch: &self.epoch,
+        }
     }
 }
 
 impl Signer for KeySet {
     fn sign(&self, claims: &Claims, now: UnixMillis) -> Result<Zeroizing<String>, SigningFailed> {
         let ring = self.ring.load();
-        let index = self.schedule.signing(&ring.times, now).ok_or(SigningFailed::NoKey)?;
+        let index = self
+            .schedule
+            .signing(&ring.times, now)
+            .ok_or(SigningFailed::NoKey)?;
         let key = ring.keys.get(index).ok_or(SigningFailed::NoKey)?;
         let published_until = self.schedule.published_until(&ring.times, index);
         if published_until.is_some_and(|until| until.as_seconds() < claims.exp) {
             return Err(SigningFailed::NoKey);
         }
         let payload = serde_json::to_vec(claims).map_err(|_| SigningFailed::Crypto)?;
-        key.sign(&payload, self.random.for_crypto()).map_err(|_| SigningFailed::Crypto)
+        key.sign(&payload, self.random.for_crypto())
+            .map_err(|_| SigningFailed::Crypto)
     }
 }
 
@@ -170,12 +181,16 @@ impl TokenReader for KeySet {
 
 impl Ring {
     fn add(&mut self, key: Arc<Es256Key>, times: KeyTimes) {
-        self.by_header.insert(key.public().header().to_owned(), self.keys.len());
+        self.by_header
+            .insert(key.public().header().to_owned(), self.keys.len());
         self.keys.push(key);
         self.times.push(times);
     }
 }
 
 fn times(stored: &StoredKey) -> KeyTimes {
-    KeyTimes { published_at: stored.published_at, signs_from: stored.signs_from }
+    KeyTimes {
+        published_at: stored.published_at,
+        signs_from: stored.signs_from,
+    }
 }

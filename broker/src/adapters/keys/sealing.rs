@@ -41,10 +41,14 @@ pub enum SealingError {
     #[error("no sealing key is configured; name one under `[[sealing_key]]`")]
     NoKey,
     /// The key that sealed it is not configured any more.
-    #[error("the sealing key `{0}` is not configured; add it under `[[sealing_key]]` until nothing is sealed with it")]
+    #[error(
+        "the sealing key `{0}` is not configured; add it under `[[sealing_key]]` until nothing is sealed with it"
+    )]
     UnknownKey(String),
     /// Another key, another place, or another content.
-    #[error("a sealed value of `{table}` does not open with the sealing key `{key}`: another key under the same id, or a changed store")]
+    #[error(
+        "a sealed value of `{table}` does not open with the sealing key `{key}`: another key under the same id, or a changed store"
+    )]
     DoesNotOpen {
         /// The key's id.
         key: String,
@@ -60,20 +64,29 @@ impl SealingKey {
     /// Takes the 32 bytes of a key.
     pub fn new(id: String, bytes: &[u8; 32]) -> Option<Self> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).ok()?;
-        Some(Self { id, key: LessSafeKey::new(key) })
+        Some(Self {
+            id,
+            key: LessSafeKey::new(key),
+        })
     }
 }
 
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealingKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SealingKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl Sealer {
     /// Takes the keys; the first one seals.
     pub fn new(keys: Vec<SealingKey>) -> Result<Self, SealingError> {
-        if keys.is_empty() { Err(SealingError::NoKey) } else { Ok(Self { keys }) }
+        if keys.is_empty() {
+            Err(SealingError::NoKey)
+        } else {
+            Ok(Self { keys })
+        }
     }
 
     /// Seals a secret for its place.
@@ -130,14 +143,22 @@ impl Sealer {
 impl Place<'_> {
     /// Each part behind its length, so that no two places have the same bytes.
     fn associated_data(&self) -> Aad<Vec<u8>> {
-        let parts = [self.table.as_bytes(), self.row.as_bytes(), self.column.as_bytes(), self.epoch];
+        let parts = [
+            self.table.as_bytes(),
+            self.row.as_bytes(),
+            self.column.as_bytes(),
+            self.epoch,
+        ];
         let with_length = |part: &&[u8]| [&(part.len() as u64).to_be_bytes(), *part].concat();
         Aad::from(parts.iter().flat_map(with_length).collect())
     }
 }
 
 fn does_not_open(key: &SealingKey, place: Place<'_>) -> SealingError {
-    SealingError::DoesNotOpen { key: key.id.clone(), table: place.table.to_owned() }
+    SealingError::DoesNotOpen {
+        key: key.id.clone(),
+        table: place.table.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -145,24 +166,45 @@ mod tests {
     use super::*;
     use crate::ports::random::fake::CountingRandom;
 
-    const PLACE: Place<'static> =
-        Place { table: "signing_key", row: "kid", column: "sealed", epoch: b"epoch" };
+    const PLACE: Place<'static> = Place {
+        table: "signing_key",
+        row: "kid",
+        column: "sealed",
+        epoch: b"epoch",
+    };
 
     fn sealer(keys: &[(&str, u8)]) -> Sealer {
-        let keys = keys.iter().map(|(id, byte)| SealingKey::new((*id).into(), &[*byte; 32]));
+        let keys = keys
+            .iter()
+            .map(|(id, byte)| SealingKey::new((*id).into(), &[*byte; 32]));
         Sealer::new(keys.map(Option::unwrap).collect()).unwrap()
     }
 
     #[test]
     fn opens_in_its_place_only() {
         let sealer = sealer(&[("a", 1)]);
-        let sealed = sealer.seal(b"secret", PLACE, &CountingRandom::default()).unwrap();
+        let sealed = sealer
+            .seal(b"secret", PLACE, &CountingRandom::default())
+            .unwrap();
         assert_eq!(sealer.open(&sealed, PLACE).unwrap().as_slice(), b"secret");
         for elsewhere in [
-            Place { table: "signing_ke", row: "ykid", ..PLACE },
-            Place { row: "other", ..PLACE },
-            Place { column: "other", ..PLACE },
-            Place { epoch: b"other", ..PLACE },
+            Place {
+                table: "signing_ke",
+                row: "ykid",
+                ..PLACE
+            },
+            Place {
+                row: "other",
+                ..PLACE
+            },
+            Place {
+                column: "other",
+                ..PLACE
+            },
+            Place {
+                epoch: b"other",
+                ..PLACE
+            },
         ] {
             assert!(sealer.open(&sealed, elsewhere).is_err(), "{elsewhere:?}");
         }
@@ -171,7 +213,9 @@ mod tests {
     #[test]
     fn opens_with_an_older_key_that_is_still_configured() {
         let random = CountingRandom::default();
-        let sealed = sealer(&[("old", 1)]).seal(b"secret", PLACE, &random).unwrap();
+        let sealed = sealer(&[("old", 1)])
+            .seal(b"secret", PLACE, &random)
+            .unwrap();
         let both = sealer(&[("new", 2), ("old", 1)]);
         assert_eq!(both.open(&sealed, PLACE).unwrap().as_slice(), b"secret");
         assert_eq!(both.seal(b"secret", PLACE, &random).unwrap().kek_id, "new");
@@ -184,13 +228,18 @@ mod tests {
     #[test]
     fn refuses_what_was_changed() {
         let sealer = sealer(&[("a", 1)]);
-        let sealed = sealer.seal(b"secret", PLACE, &CountingRandom::default()).unwrap();
+        let sealed = sealer
+            .seal(b"secret", PLACE, &CountingRandom::default())
+            .unwrap();
         for place in 0..sealed.ciphertext.len() {
             let mut changed = sealed.clone();
             changed.ciphertext[place] ^= 1;
             assert!(sealer.open(&changed, PLACE).is_err());
         }
-        let no_nonce = Sealed { nonce: vec![], ..sealed };
+        let no_nonce = Sealed {
+            nonce: vec![],
+            ..sealed
+        };
         assert!(sealer.open(&no_nonce, PLACE).is_err());
     }
 }

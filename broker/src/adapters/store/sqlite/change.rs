@@ -24,7 +24,10 @@ impl Command for ChangeJob {
         let before = rows::read_job(transaction.connection, self.job)?;
         let saved = {
             let live_jobs = |subject: &_, task: &_| transaction.live_jobs(subject, task);
-            self.change.apply(&Current { job: before.as_ref(), live_jobs: &live_jobs })
+            self.change.apply(&Current {
+                job: before.as_ref(),
+                live_jobs: &live_jobs,
+            })
         };
         save(transaction, self.job, before.as_ref(), &saved)
     }
@@ -61,13 +64,12 @@ fn save(
 
 /// Moves a job's due row, of which there is exactly one. Answers where it stands; `None` when nothing moved
 /// and the job's row need not be touched.
-fn move_due(
-    connection: &Connection,
-    id: JobId,
-    due: Due,
-) -> rusqlite::Result<Option<UnixMillis>> {
+fn move_due(connection: &Connection, id: JobId, due: Due) -> rusqlite::Result<Option<UnixMillis>> {
     let mut statement = connection.prepare_cached("SELECT due_at FROM job WHERE id = ?1")?;
-    let now = statement.query_row([id.as_bytes()], |row| rows::time(row, 0)).optional()?.flatten();
+    let now = statement
+        .query_row([id.as_bytes()], |row| rows::time(row, 0))
+        .optional()?
+        .flatten();
     let next = match (due, now) {
         (Due::At(at), _) | (Due::NoLaterThan(at), None) => at,
         (Due::NoLaterThan(at), Some(now)) => at.min(now),

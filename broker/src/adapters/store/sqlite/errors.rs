@@ -21,7 +21,10 @@ pub(super) fn store_error(error: &Error) -> StoreError {
         }
         _ => StoreErrorKind::Other,
     };
-    StoreError { kind, message: error.to_string() }
+    StoreError {
+        kind,
+        message: error.to_string(),
+    }
 }
 
 /// A value that was read and makes no sense.
@@ -33,5 +36,8 @@ pub(super) fn corrupt(what: &'static str) -> Error {
 /// The writer is gone.
 pub(super) fn stopped() -> StoreError {
     let message = "the store's writer has stopped".to_owned();
-    StoreError { kind: StoreErrorKind::Stopped, message }
+    StoreError {
+        kind: StoreErrorKind::Stopped,
+        message,
+    }
 }

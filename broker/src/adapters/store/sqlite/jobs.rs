@@ -9,21 +9,26 @@ use super::{SqliteStore, rows};
 use crate::domain::change::JobWithLeases;
 use crate::domain::job::Owner;
 use crate::domain::time::UnixMillis;
-use crate::ports::store::jobs::{JobChange, JobQuery, JobStore, Mark, OpenJobsOf};
 use crate::ports::store::StoreError;
+use crate::ports::store::jobs::{JobChange, JobQuery, JobStore, Mark, OpenJobsOf};
 
 #[async_trait]
 impl JobStore for SqliteStore {
     async fn change(&self, job: JobId, change: Box<dyn JobChange>) -> Result<(), StoreError> {
-        self.writer.write(|done| ChangeJob { job, change, done }).await
+        self.writer
+            .write(|done| ChangeJob { job, change, done })
+            .await
     }
 
     fn job(&self, job: JobId) -> Result<Option<JobWithLeases>, StoreError> {
-        self.readers.read(|connection| consistent(connection, |c| rows::read_job(c, job)))
+        self.readers
+            .read(|connection| consistent(connection, |c| rows::read_job(c, job)))
     }
 
     fn mark(&self, lease: LeaseId) -> Result<Option<Mark>, StoreError> {
-        let mark = self.readers.read(|connection| rows::read_mark(connection, lease))?;
+        let mark = self
+            .readers
+            .read(|connection| rows::read_mark(connection, lease))?;
         Ok(mark.map(|(job_ended, lease)| Mark { job_ended, lease }))
     }
 
@@ -32,7 +37,9 @@ impl JobStore for SqliteStore {
             let sql = "SELECT job FROM due WHERE at <= ?1 ORDER BY at LIMIT ?2";
             let mut statement = connection.prepare_cached(sql)?;
             let bounds = params![rows::sql_time(now), bounded(limit)];
-            statement.query_map(bounds, |row| rows::job_id(row, 0))?.collect()
+            statement
+                .query_map(bounds, |row| rows::job_id(row, 0))?
+                .collect()
         })
     }
 
@@ -54,7 +61,10 @@ impl JobStore for SqliteStore {
         let (condition, values): (&str, Vec<Box<dyn ToSql>>) = match of {
             OpenJobsOf::Owner(owner) => (
                 "subject = ?3 AND holder = ?4",
-                vec![Box::new(owner.subject.to_string()), Box::new(*owner.holder.as_bytes())],
+                vec![
+                    Box::new(owner.subject.to_string()),
+                    Box::new(*owner.holder.as_bytes()),
+                ],
             ),
             OpenJobsOf::Subject(id) => ("subject = ?3", vec![Box::new(id.to_string())]),
             OpenJobsOf::Holder(hash) => ("holder = ?3", vec![Box::new(*hash.as_bytes())]),
@@ -67,7 +77,9 @@ impl JobStore for SqliteStore {
         );
         self.readers.read(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            statement.query_map(bound.as_slice(), |row| rows::job_id(row, 0))?.collect()
+            statement
+                .query_map(bound.as_slice(), |row| rows::job_id(row, 0))?
+                .collect()
         })
     }
 
@@ -82,7 +94,10 @@ impl JobStore for SqliteStore {
     }
 
     fn list_jobs(&self, query: &JobQuery) -> Result<Vec<JobWithLeases>, StoreError> {
-        let before = query.before.map(|id| id.as_bytes().to_vec()).unwrap_or(vec![0xff; 17]);
+        let before = query
+            .before
+            .map(|id| id.as_bytes().to_vec())
+            .unwrap_or(vec![0xff; 17]);
         let (sql, values) = listing(query);
         let limit = bounded(query.limit);
         let mut bound: Vec<&dyn ToSql> = vec![&before, &limit];
@@ -93,7 +108,10 @@ impl JobStore for SqliteStore {
                 let jobs = statement.query_map(bound.as_slice(), rows::job)?;
                 jobs.map(|job| {
                     let job = job?;
-                    Ok(JobWithLeases { leases: rows::read_leases(connection, job.id)?, job })
+                    Ok(JobWithLeases {
+                        leases: rows::read_leases(connection, job.id)?,
+                        job,
+                    })
                 })
                 .collect()
             })
@@ -103,7 +121,9 @@ impl JobStore for SqliteStore {
     fn count_open(&self) -> Result<u64, StoreError> {
         self.readers.read(|connection| {
             let sql = "SELECT count(*) FROM job INDEXED BY open_job WHERE ended_at IS NULL";
-            let count: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+            let count: i64 = connection
+                .prepare_cached(sql)?
+                .query_row([], |row| row.get(0))?;
             Ok(u64::try_from(count).unwrap_or_default())
         })
     }
@@ -141,7 +161,10 @@ fn consistent<T>(
 
 fn owner(row: &Row<'_>) -> rusqlite::Result<Owner> {
     let subject = rows::parse(row, 0, "a workload's SPIFFE ID")?;
-    Ok(Owner { subject, holder: rows::holder(row, 1)? })
+    Ok(Owner {
+        subject,
+        holder: rows::holder(row, 1)?,
+    })
 }
 
 fn bounded(limit: usize) -> i64 {

@@ -30,7 +30,9 @@ impl LiveJobs {
         while let Some(row) = rows.next()? {
             let subject: String = row.get(0)?;
             let task: String = row.get(1)?;
-            let subject = subject.parse().map_err(|_| corrupt("a workload's SPIFFE ID"))?;
+            let subject = subject
+                .parse()
+                .map_err(|_| corrupt("a workload's SPIFFE ID"))?;
             let task = task.parse().map_err(|_| corrupt("a task's name"))?;
             counts.insert((subject, task), row.get(2)?);
         }

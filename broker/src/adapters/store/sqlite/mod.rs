@@ -49,7 +49,11 @@ impl SqliteStore {
         let (connection, epoch) = open::writer(path, facts, random.as_ref())?;
         let writer = Writer::start(connection, random)?;
         let readers = Readers::open(path)?;
-        Ok(Self { writer, readers, epoch })
+        Ok(Self {
+            writer,
+            readers,
+            epoch,
+        })
     }
 
     /// The random epoch that was drawn when the store was initialised.

@@ -78,7 +78,10 @@ pub(super) fn writer(
     random: &dyn Random,
 ) -> Result<(Connection, Vec<u8>), OpenError> {
     create_private(path)?;
-    let not_a_store = |source| OpenError::NotAStore { path: path.to_owned(), source };
+    let not_a_store = |source| OpenError::NotAStore {
+        path: path.to_owned(),
+        source,
+    };
     let mut connection = Connection::open(path).map_err(not_a_store)?;
     configure(&connection).map_err(not_a_store)?;
     migrate(&mut connection, path)?;
@@ -95,13 +98,23 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
         connection.set_prepared_statement_cache_capacity(PREPARED);
         Ok(connection)
     };
-    open().map_err(|source| OpenError::NotAStore { path: path.to_owned(), source })
+    open().map_err(|source| OpenError::NotAStore {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Only the owner may read the store: parameters and reported callers stand in it.
 fn create_private(path: &Path) -> Result<(), OpenError> {
-    let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    made.map(drop).map_err(|source| OpenError::File { path: path.to_owned(), source })
+    let made = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
+    made.map(drop).map_err(|source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -119,14 +132,21 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let not_a_store = |source| OpenError::NotAStore { path: path.to_owned(), source };
+    let not_a_store = |source| OpenError::NotAStore {
+        path: path.to_owned(),
+        source,
+    };
     let found: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
         .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
         .map_err(not_a_store)?;
     let known = MIGRATIONS.len();
     if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
     }
     for (version, step) in (1_i64..).zip(MIGRATIONS).skip(found) {
         let run = |connection: &mut Connection| {
@@ -148,7 +168,10 @@ fn initialise(
     facts: &InstallationFacts,
     random: &dyn Random,
 ) -> Result<Vec<u8>, OpenError> {
-    let not_a_store = |source| OpenError::NotAStore { path: path.to_owned(), source };
+    let not_a_store = |source| OpenError::NotAStore {
+        path: path.to_owned(),
+        source,
+    };
     let new_epoch: [u8; 16] = random::array(random)?;
     let named = [
         ("issuer", &facts.issuer),
@@ -160,7 +183,9 @@ fn initialise(
         .map_err(not_a_store)?;
     let read = |key: &str| -> rusqlite::Result<Option<Vec<u8>>> {
         let sql = "SELECT value FROM installation WHERE key = ?1";
-        transaction.query_row(sql, [key], |row| row.get(0)).optional()
+        transaction
+            .query_row(sql, [key], |row| row.get(0))
+            .optional()
     };
     let write = |key: &str, value: &[u8]| {
         let sql = "INSERT INTO installation (key, value) VALUES (?1, ?2)";
@@ -190,7 +215,9 @@ fn initialise(
     };
     transaction.commit().map_err(not_a_store)?;
     // The directory's entry must survive a power cut as the content does.
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     if let Some(Ok(directory)) = directory.map(fs::File::open) {
         let _ = directory.sync_all();
     }

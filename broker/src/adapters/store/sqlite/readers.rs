@@ -22,7 +22,10 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let connections = (0..CONNECTIONS).map(|_| open::reader(path).map(Mutex::new));
-        Ok(Self { connections: connections.collect::<Result<_, _>>()?, turn: AtomicUsize::new(0) })
+        Ok(Self {
+            connections: connections.collect::<Result<_, _>>()?,
+            turn: AtomicUsize::new(0),
+        })
     }
 
     /// Runs a short read.
@@ -31,9 +34,8 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut order = (0..CONNECTIONS).filter_map(|step| {
-            self.connections.get(turn.wrapping_add(step) % CONNECTIONS)
-        });
+        let mut order = (0..CONNECTIONS)
+            .filter_map(|step| self.connections.get(turn.wrapping_add(step) % CONNECTIONS));
         let free = order.clone().find_map(Mutex::try_lock);
         let Some(connection) = free.or_else(|| order.next().map(Mutex::lock)) else {
             return Err(super::errors::stopped());

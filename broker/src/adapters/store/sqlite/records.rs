@@ -39,8 +39,11 @@ impl AuditStore for SqliteStore {
             Ok(job) => job.map(|job| job.as_bytes().to_vec()),
             Err(_) => return Ok(AuditPage::default()),
         };
-        let direction =
-            if query.newest_first { "number < ?1 ORDER BY number DESC" } else { "number > ?1 ORDER BY number" };
+        let direction = if query.newest_first {
+            "number < ?1 ORDER BY number DESC"
+        } else {
+            "number > ?1 ORDER BY number"
+        };
         let position = match (query.newest_first, query.position) {
             (true, 0) => i64::MAX,
             (_, position) => i64::try_from(position).unwrap_or(i64::MAX),
@@ -70,16 +73,21 @@ impl AuditStore for SqliteStore {
 
     fn record(&self, key: &RecordKey) -> Result<Option<Recorded>, StoreError> {
         let (condition, value): (&str, Box<dyn ToSql>) = match key {
-            RecordKey::Number(number) => {
-                ("number = ?1", Box::new(i64::try_from(*number).unwrap_or(i64::MAX)))
-            }
-            RecordKey::Decision(id) => {
-                ("decision = ?1 ORDER BY number LIMIT 1", Box::new(id.clone()))
-            }
+            RecordKey::Number(number) => (
+                "number = ?1",
+                Box::new(i64::try_from(*number).unwrap_or(i64::MAX)),
+            ),
+            RecordKey::Decision(id) => (
+                "decision = ?1 ORDER BY number LIMIT 1",
+                Box::new(id.clone()),
+            ),
         };
         let sql = format!("SELECT number, leaf, details FROM audit WHERE {condition}");
         self.readers.read(|connection| {
-            connection.prepare_cached(&sql)?.query_row([value], recorded).optional()
+            connection
+                .prepare_cached(&sql)?
+                .query_row([value], recorded)
+                .optional()
         })
     }
 }
@@ -87,13 +95,27 @@ impl AuditStore for SqliteStore {
 fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
     let number: i64 = row.get(0)?;
     let leaf = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(|_| corrupt("a leaf"))?;
-    let details = row.get_ref(2)?.as_str_or_null()?.map(serde_json::from_str).transpose();
+    let details = row
+        .get_ref(2)?
+        .as_str_or_null()?
+        .map(serde_json::from_str)
+        .transpose();
     let details = details.map_err(|_| corrupt("a record's details"))?;
-    Ok(Recorded { number: u64::try_from(number).unwrap_or_default(), leaf, details })
+    Ok(Recorded {
+        number: u64::try_from(number).unwrap_or_default(),
+        leaf,
+        details,
+    })
 }
 
 fn matches(record: &Recorded, query: &AuditQuery) -> bool {
-    let subject = query.subject.as_ref().is_none_or(|s| record.leaf.subject.as_ref() == Some(s));
-    let event = query.event.as_ref().is_none_or(|event| record.leaf.event.as_str() == event);
+    let subject = query
+        .subject
+        .as_ref()
+        .is_none_or(|s| record.leaf.subject.as_ref() == Some(s));
+    let event = query
+        .event
+        .as_ref()
+        .is_none_or(|event| record.leaf.event.as_str() == event);
     subject && event
 }

@@ -42,7 +42,10 @@ pub(super) fn read_job(
     let job = statement.query_row([id.as_bytes()], job).optional()?;
     match job {
         None => Ok(None),
-        Some(job) => Ok(Some(JobWithLeases { leases: read_leases(connection, id)?, job })),
+        Some(job) => Ok(Some(JobWithLeases {
+            leases: read_leases(connection, id)?,
+            job,
+        })),
     }
 }
 
@@ -78,7 +81,9 @@ pub(super) fn write_job(
 ) -> rusqlite::Result<()> {
     let opening = job.opening().map(body).transpose()?;
     let end = job.ended();
-    let announced = job.opening().is_some_and(|o| o.liveness == Liveness::Heartbeat);
+    let announced = job
+        .opening()
+        .is_some_and(|o| o.liveness == Liveness::Heartbeat);
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO job
              (id, subject, holder, task, announced, due_at, ended_at, cause, opening)
@@ -127,15 +132,29 @@ pub(super) fn write_lease(connection: &Connection, lease: &Lease) -> rusqlite::R
 
 /// Reads a job's row: [`JOB_COLUMNS`].
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
-    let owner = Owner { subject: parse(row, 1, "a workload's SPIFFE ID")?, holder: holder(row, 2)? };
+    let owner = Owner {
+        subject: parse(row, 1, "a workload's SPIFFE ID")?,
+        holder: holder(row, 2)?,
+    };
     let ended_at = time(row, 4)?;
-    let opening = row.get_ref(6)?.as_str_or_null()?.map(|body| opening(row, body)).transpose()?;
+    let opening = row
+        .get_ref(6)?
+        .as_str_or_null()?
+        .map(|body| opening(row, body))
+        .transpose()?;
     let life = match (ended_at, optional_cause(row, 5)?, opening) {
-        (Some(at), Some(cause), opening) => Life::Ended { opening, end: End { cause, at } },
+        (Some(at), Some(cause), opening) => Life::Ended {
+            opening,
+            end: End { cause, at },
+        },
         (None, None, Some(opening)) => Life::Open(opening),
         _ => return Err(corrupt("a job's state")),
     };
-    Ok(Job { id: job_id(row, 0)?, owner, life })
+    Ok(Job {
+        id: job_id(row, 0)?,
+        owner,
+        life,
+    })
 }
 
 /// A query of whole jobs.
@@ -159,7 +178,10 @@ pub(super) fn parse<T: std::str::FromStr>(
     column: usize,
     what: &'static str,
 ) -> rusqlite::Result<T> {
-    row.get_ref(column)?.as_str()?.parse().map_err(|_| corrupt(what))
+    row.get_ref(column)?
+        .as_str()?
+        .parse()
+        .map_err(|_| corrupt(what))
 }
 
 /// A time that may be absent.
@@ -209,21 +231,36 @@ fn opening(row: &Row<'_>, text: &str) -> rusqlite::Result<Opening> {
 
 /// Reads a lease's row: [`LEASE_COLUMNS`].
 fn lease(row: &Row<'_>) -> rusqlite::Result<Lease> {
-    let terms: Terms = serde_json::from_str(row.get_ref(8)?.as_str()?)
-        .map_err(|_| corrupt("a lease's terms"))?;
-    Ok(Lease { id: LeaseId::new(job_id(row, 0)?, row.get(1)?), terms, state: state(row, 2)? })
+    let terms: Terms =
+        serde_json::from_str(row.get_ref(8)?.as_str()?).map_err(|_| corrupt("a lease's terms"))?;
+    Ok(Lease {
+        id: LeaseId::new(job_id(row, 0)?, row.get(1)?),
+        terms,
+        state: state(row, 2)?,
+    })
 }
 
 /// A lease's state in six columns from `first`: state, cause, end, generation, begin, expiry.
 fn state(row: &Row<'_>, first: usize) -> rusqlite::Result<LeaseState> {
     let cause = optional_cause(row, first + 1)?;
-    let term = match (row.get(first + 3)?, time(row, first + 4)?, time(row, first + 5)?) {
-        (Some(generation), Some(issued_at), Some(expires_at)) => {
-            Some(Term { generation, issued_at, expires_at })
-        }
+    let term = match (
+        row.get(first + 3)?,
+        time(row, first + 4)?,
+        time(row, first + 5)?,
+    ) {
+        (Some(generation), Some(issued_at), Some(expires_at)) => Some(Term {
+            generation,
+            issued_at,
+            expires_at,
+        }),
         _ => None,
     };
-    match (row.get_ref(first)?.as_str()?, term, cause, time(row, first + 2)?) {
+    match (
+        row.get_ref(first)?.as_str()?,
+        term,
+        cause,
+        time(row, first + 2)?,
+    ) {
         ("intent", None, None, None) => Ok(LeaseState::Intent),
         ("active", Some(term), None, None) => Ok(LeaseState::Active(term)),
         ("revoking", term, Some(cause), None) => Ok(LeaseState::Revoking { term, cause }),

@@ -32,7 +32,11 @@ where
 {
     fn apply(&mut self, transaction: &mut InTransaction<'_>) -> rusqlite::Result<()> {
         self.changed = (self.statements)(transaction.connection)?;
-        if self.changed { transaction.append(&self.records) } else { Ok(()) }
+        if self.changed {
+            transaction.append(&self.records)
+        } else {
+            Ok(())
+        }
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
@@ -45,7 +49,14 @@ impl SqliteStore {
     where
         F: FnMut(&rusqlite::Connection) -> rusqlite::Result<bool> + Send + 'static,
     {
-        self.writer.write(|done| Write { statements, records, changed: false, done }).await
+        self.writer
+            .write(|done| Write {
+                statements,
+                records,
+                changed: false,
+                done,
+            })
+            .await
     }
 }
 
@@ -57,7 +68,14 @@ impl BanStore for SqliteStore {
             let sql = "INSERT OR REPLACE INTO ban (workload, holder, since, until, note, by)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let until = ban.until.map(sql_time);
-            let values = params![workload, holder, sql_time(ban.since), until, ban.note, ban.by];
+            let values = params![
+                workload,
+                holder,
+                sql_time(ban.since),
+                until,
+                ban.note,
+                ban.by
+            ];
             connection.execute(sql, values).map(|_| true)
         };
         self.run(vec![record], statements).await.map(drop)
@@ -67,7 +85,9 @@ impl BanStore for SqliteStore {
         let statements = move |connection: &rusqlite::Connection| {
             let (workload, holder) = columns(&target);
             let sql = "DELETE FROM ban WHERE workload IS ?1 AND holder IS ?2";
-            connection.execute(sql, params![workload, holder]).map(|count| count > 0)
+            connection
+                .execute(sql, params![workload, holder])
+                .map(|count| count > 0)
         };
         self.run(vec![record], statements).await
     }
@@ -75,7 +95,10 @@ impl BanStore for SqliteStore {
     fn bans(&self) -> Result<Vec<Ban>, StoreError> {
         self.readers.read(|connection| {
             let sql = "SELECT workload, holder, since, until, note, by FROM ban ORDER BY since";
-            connection.prepare_cached(sql)?.query_map([], ban)?.collect()
+            connection
+                .prepare_cached(sql)?
+                .query_map([], ban)?
+                .collect()
         })
     }
 }
@@ -170,8 +193,7 @@ impl PolicyStore for SqliteStore {
         let statements = move |connection: &rusqlite::Connection| {
             let sql = "INSERT OR IGNORE INTO policy (hash, since) VALUES (?1, ?2)";
             connection.execute(sql, params![policy.hash, sql_time(policy.since)])?;
-            let sql =
-                "INSERT OR IGNORE INTO policy_file (hash, name, content) VALUES (?1, ?2, ?3)";
+            let sql = "INSERT OR IGNORE INTO policy_file (hash, name, content) VALUES (?1, ?2, ?3)";
             let mut statement = connection.prepare_cached(sql)?;
             for (name, content) in &policy.files {
                 statement.execute(params![policy.hash, name, content])?;
@@ -184,7 +206,9 @@ impl PolicyStore for SqliteStore {
     fn policy(&self, hash: &str) -> Result<Option<KeptPolicy>, StoreError> {
         self.readers.read(|connection| {
             let sql = "SELECT since FROM policy WHERE hash = ?1";
-            let since = connection.query_row(sql, [hash], |row| at(row, 0)).optional()?;
+            let since = connection
+                .query_row(sql, [hash], |row| at(row, 0))
+                .optional()?;
             let Some(since) = since else { return Ok(None) };
             let sql = "SELECT name, content FROM policy_file WHERE hash = ?1 ORDER BY name";
             let mut statement = connection.prepare_cached(sql)?;

@@ -49,14 +49,25 @@ fn id(n: u8) -> JobId {
 
 async fn open_one(store: &SqliteStore, n: u8) -> Result<Opened, StoreError> {
     let candidate = sample::candidate_for(id(n), n);
-    transact(store, id(n), move |current: &Current<'_>| open(current, &candidate)).await
+    transact(store, id(n), move |current: &Current<'_>| {
+        open(current, &candidate)
+    })
+    .await
 }
 
 async fn end_one(store: &SqliteStore, n: u8, cause: Cause) -> Result<Ended, StoreError> {
     let end_now = End { cause, at: NOW };
     let authority = Authority::Broker;
-    let ending = Ending { id: id(n), authority, end: end_now, details: json!({}) };
-    transact(store, id(n), move |current: &Current<'_>| end(current, &ending)).await
+    let ending = Ending {
+        id: id(n),
+        authority,
+        end: end_now,
+        details: json!({}),
+    };
+    transact(store, id(n), move |current: &Current<'_>| {
+        end(current, &ending)
+    })
+    .await
 }
 
 async fn expire_one(store: &SqliteStore, n: u8, after: Duration) -> Expired {
@@ -82,7 +93,13 @@ async fn gives_back_what_was_saved_also_after_it_was_opened_again() {
     assert_eq!(second.job(id(1)).unwrap(), Some(ended.clone()));
     let mark = second.mark(ended.leases[1].id).unwrap().unwrap();
     assert_eq!(mark.job_ended, Some(Cause::Operator));
-    assert!(matches!(mark.lease, LeaseState::Ended { cause: Cause::Operator, .. }));
+    assert!(matches!(
+        mark.lease,
+        LeaseState::Ended {
+            cause: Cause::Operator,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]
@@ -100,7 +117,10 @@ async fn an_answered_change_is_in_the_files_without_any_closing() {
             let found = store(copy.path());
             assert!(found.job(id(n)).unwrap().is_some());
             let key = RecordKey::Number(3 * u64::from(n) + 3);
-            assert_eq!(found.record(&key).unwrap().unwrap().leaf.event, Event::LeaseIssued);
+            assert_eq!(
+                found.record(&key).unwrap().unwrap().leaf.event,
+                Event::LeaseIssued
+            );
         }
     }
 }
@@ -114,9 +134,18 @@ async fn many_at_once_are_all_there_with_dense_numbers() {
         let store = Arc::clone(&store);
         tasks.spawn(async move { open_one(&store, n).await.unwrap() });
     }
-    assert!(tasks.join_all().await.into_iter().all(|opened| opened == Opened::New));
+    assert!(
+        tasks
+            .join_all()
+            .await
+            .into_iter()
+            .all(|opened| opened == Opened::New)
+    );
     assert_eq!(store.count_open().unwrap(), 200);
-    let query = AuditQuery { limit: 1000, ..AuditQuery::default() };
+    let query = AuditQuery {
+        limit: 1000,
+        ..AuditQuery::default()
+    };
     let page = store.records(&query).unwrap();
     let numbers: Vec<u64> = page.records.iter().map(|record| record.number).collect();
     assert_eq!(numbers, (1..=600).collect::<Vec<_>>());
@@ -134,7 +163,10 @@ async fn a_command_that_fails_harms_none_of_its_group() {
             if n % 8 == 0 {
                 // Longer than a log takes: the database would accept it, the log does not.
                 let task = Some("x".repeat(70_000));
-                let record = Record { task, ..Record::new(Event::JobDenied, NOW) };
+                let record = Record {
+                    task,
+                    ..Record::new(Event::JobDenied, NOW)
+                };
                 (n, store.append(vec![record]).await.is_ok())
             } else {
                 (n, open_one(&store, n).await.is_ok())
@@ -145,7 +177,12 @@ async fn a_command_that_fails_harms_none_of_its_group() {
         assert_eq!(succeeded, n % 8 != 0, "{n}");
     }
     assert_eq!(store.count_open().unwrap(), 35);
-    let page = store.records(&AuditQuery { limit: 1000, ..AuditQuery::default() }).unwrap();
+    let page = store
+        .records(&AuditQuery {
+            limit: 1000,
+            ..AuditQuery::default()
+        })
+        .unwrap();
     assert_eq!(page.records.last().unwrap().number, 35 * 3);
 }
 
@@ -155,7 +192,9 @@ async fn a_full_disk_is_said_and_it_goes_on_when_there_is_space_again() {
     let path = folder.path().join("taskpass.db");
     let random = Arc::new(CountingRandom::default());
     let (connection, epoch) = open::writer(&path, &facts(), random.as_ref()).unwrap();
-    connection.pragma_update(None, "max_page_count", 60).unwrap();
+    connection
+        .pragma_update(None, "max_page_count", 60)
+        .unwrap();
     let store = SqliteStore {
         writer: Writer::start(connection, random).unwrap(),
         readers: Readers::open(&path).unwrap(),
@@ -169,7 +208,10 @@ async fn a_full_disk_is_said_and_it_goes_on_when_there_is_space_again() {
         }
     };
     assert_eq!(error.kind, StoreErrorKind::Full);
-    assert!(store.job(id(opened)).unwrap().is_none(), "nothing of a failed change is kept");
+    assert!(
+        store.job(id(opened)).unwrap().is_none(),
+        "nothing of a failed change is kept"
+    );
     assert_eq!(store.count_open().unwrap(), u64::from(opened));
     // Forgetting a job makes room.
     for n in 0..opened {
@@ -190,10 +232,20 @@ async fn a_store_of_another_installation_or_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskpass.db");
     let epoch = store(folder.path()).epoch().to_vec();
-    assert_eq!(store(folder.path()).epoch(), epoch, "the epoch is drawn once");
+    assert_eq!(
+        store(folder.path()).epoch(),
+        epoch,
+        "the epoch is drawn once"
+    );
     let random = || Arc::new(CountingRandom::default());
-    let other = InstallationFacts { issuer: "https://other.example".into(), ..facts() };
-    let error = SqliteStore::open(&path, &other, random()).err().unwrap().to_string();
+    let other = InstallationFacts {
+        issuer: "https://other.example".into(),
+        ..facts()
+    };
+    let error = SqliteStore::open(&path, &other, random())
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("https://taskpass.acme.example"), "{error}");
     assert!(error.contains("https://other.example"), "{error}");
 
@@ -201,13 +253,29 @@ async fn a_store_of_another_installation_or_version_is_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let error = SqliteStore::open(&path, &facts(), random()).err().unwrap();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            OpenError::Newer {
+                found: 99,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
 
     std::fs::write(&path, b"no database at all, and longer than a header of one hundred bytes is .......................").unwrap();
     let error = SqliteStore::open(&path, &facts(), random()).err().unwrap();
     assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
     let error = SqliteStore::open(Path::new("/nonexistent/x.db"), &facts(), random());
-    assert!(error.err().unwrap().to_string().contains("/nonexistent/x.db"));
+    assert!(
+        error
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("/nonexistent/x.db")
+    );
 }
 
 #[tokio::test]
@@ -216,7 +284,10 @@ async fn a_new_store_is_readable_by_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let _store = store(folder.path());
     for name in ["taskpass.db", "taskpass.db-wal"] {
-        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o077, 0, "{name}");
     }
 }
@@ -232,12 +303,18 @@ async fn what_is_due_comes_in_order_and_each_job_once() {
     assert_eq!(store.next_due().unwrap(), Some(at(60)));
     assert!(store.due(at(59), 10).unwrap().is_empty());
     assert_eq!(store.due(at(60), 10).unwrap(), [id(0), id(1), id(2)]);
-    assert_eq!(expire_one(&store, 1, Duration::from_secs(60)).await, Expired::Leases(1));
+    assert_eq!(
+        expire_one(&store, 1, Duration::from_secs(60)).await,
+        Expired::Leases(1)
+    );
     assert_eq!(store.due(at(60), 10).unwrap(), [id(0), id(2)]);
     assert_eq!(store.due(at(120), 10).unwrap(), [id(0), id(2), id(1)]);
     end_one(&store, 0, Cause::JobClosed).await.unwrap();
     // Moved lazily: a look finds that it is over, and when it is to be forgotten.
-    assert_eq!(expire_one(&store, 0, Duration::from_secs(60)).await, Expired::Nothing);
+    assert_eq!(
+        expire_one(&store, 0, Duration::from_secs(60)).await,
+        Expired::Nothing
+    );
     assert_eq!(store.due(NOW.plus(DAY), 10).unwrap().last(), Some(&id(0)));
     assert_eq!(expire_one(&store, 0, DAY).await, Expired::Forgotten);
     assert!(store.job(id(0)).unwrap().is_none());
@@ -283,7 +360,10 @@ async fn open_jobs_are_found_by_owner_workload_and_holder_page_by_page() {
     assert_eq!(found(OpenJobsOf::Owner(sample::owner(3))), []);
     let of = OpenJobsOf::Subject(owner.subject.clone());
     assert_eq!(found(of.clone()), [id(1), id(2), id(4), id(5), id(6)]);
-    assert_eq!(store.open_jobs(&of, Some(id(2)), 2).unwrap(), [id(4), id(5)]);
+    assert_eq!(
+        store.open_jobs(&of, Some(id(2)), 2).unwrap(),
+        [id(4), id(5)]
+    );
     assert_eq!(store.announced_owners().unwrap().len(), 5);
 }
 
@@ -296,16 +376,58 @@ async fn lists_newest_first_and_page_by_page() {
     }
     end_one(&store, 4, Cause::JobClosed).await.unwrap();
     let list = |query: JobQuery| -> Vec<JobId> {
-        store.list_jobs(&query).unwrap().into_iter().map(|known| known.job.id).collect()
+        store
+            .list_jobs(&query)
+            .unwrap()
+            .into_iter()
+            .map(|known| known.job.id)
+            .collect()
     };
-    let two = JobQuery { limit: 2, ..JobQuery::default() };
+    let two = JobQuery {
+        limit: 2,
+        ..JobQuery::default()
+    };
     assert_eq!(list(two.clone()), [id(5), id(4)]);
-    assert_eq!(list(JobQuery { before: Some(id(4)), ..two }), [id(3), id(2)]);
-    let all = JobQuery { limit: 10, ..JobQuery::default() };
-    assert_eq!(list(JobQuery { open: Some(false), ..all.clone() }), [id(4)]);
-    assert_eq!(list(JobQuery { open: Some(true), ..all.clone() }).len(), 4);
-    assert_eq!(list(JobQuery { task: Some("other".into()), ..all.clone() }), []);
-    assert_eq!(list(JobQuery { subject: Some("' OR 1=1 --".into()), ..all }), []);
+    assert_eq!(
+        list(JobQuery {
+            before: Some(id(4)),
+            ..two
+        }),
+        [id(3), id(2)]
+    );
+    let all = JobQuery {
+        limit: 10,
+        ..JobQuery::default()
+    };
+    assert_eq!(
+        list(JobQuery {
+            open: Some(false),
+            ..all.clone()
+        }),
+        [id(4)]
+    );
+    assert_eq!(
+        list(JobQuery {
+            open: Some(true),
+            ..all.clone()
+        })
+        .len(),
+        4
+    );
+    assert_eq!(
+        list(JobQuery {
+            task: Some("other".into()),
+            ..all.clone()
+        }),
+        []
+    );
+    assert_eq!(
+        list(JobQuery {
+            subject: Some("' OR 1=1 --".into()),
+            ..all
+        }),
+        []
+    );
 }
 
 #[tokio::test]
@@ -315,21 +437,55 @@ async fn reads_the_log_both_ways_and_by_decision() {
     for n in 1..=4 {
         open_one(&store, n).await.unwrap();
     }
-    let all = AuditQuery { limit: 5, ..AuditQuery::default() };
+    let all = AuditQuery {
+        limit: 5,
+        ..AuditQuery::default()
+    };
     let page = store.records(&all).unwrap();
     assert_eq!((page.records.len(), page.next), (5, Some(5)));
-    let rest = store.records(&AuditQuery { position: 5, limit: 100, ..all.clone() }).unwrap();
+    let rest = store
+        .records(&AuditQuery {
+            position: 5,
+            limit: 100,
+            ..all.clone()
+        })
+        .unwrap();
     assert_eq!((rest.records.len(), rest.next), (7, None));
-    let back = store.records(&AuditQuery { newest_first: true, limit: 2, ..all.clone() }).unwrap();
-    assert_eq!(back.records.iter().map(|r| r.number).collect::<Vec<_>>(), [12, 11]);
-    let of_job = AuditQuery { job: Some(id(2).to_string()), limit: 10, ..AuditQuery::default() };
+    let back = store
+        .records(&AuditQuery {
+            newest_first: true,
+            limit: 2,
+            ..all.clone()
+        })
+        .unwrap();
+    assert_eq!(
+        back.records.iter().map(|r| r.number).collect::<Vec<_>>(),
+        [12, 11]
+    );
+    let of_job = AuditQuery {
+        job: Some(id(2).to_string()),
+        limit: 10,
+        ..AuditQuery::default()
+    };
     assert_eq!(store.records(&of_job).unwrap().records.len(), 3);
-    let no_job = AuditQuery { job: Some("nonsense".into()), ..of_job };
+    let no_job = AuditQuery {
+        job: Some("nonsense".into()),
+        ..of_job
+    };
     assert!(store.records(&no_job).unwrap().records.is_empty());
     let event = Some("job.opened".to_owned());
-    let opened = store.records(&AuditQuery { event, limit: 10, ..AuditQuery::default() }).unwrap();
+    let opened = store
+        .records(&AuditQuery {
+            event,
+            limit: 10,
+            ..AuditQuery::default()
+        })
+        .unwrap();
     assert_eq!(opened.records.len(), 4);
-    let found = store.record(&RecordKey::Decision("dec-3".into())).unwrap().unwrap();
+    let found = store
+        .record(&RecordKey::Decision("dec-3".into()))
+        .unwrap()
+        .unwrap();
     assert_eq!(found.leaf.job, Some(id(3).to_string()));
     assert!(store.record(&RecordKey::Number(99)).unwrap().is_none());
 }
@@ -341,7 +497,9 @@ async fn erased_details_leave_the_leaf_as_it_was() {
     open_one(&store, 1).await.unwrap();
     let before = store.record(&RecordKey::Number(1)).unwrap().unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("taskpass.db")).unwrap();
-    connection.execute("UPDATE audit SET details = NULL, salt = NULL", []).unwrap();
+    connection
+        .execute("UPDATE audit SET details = NULL, salt = NULL", [])
+        .unwrap();
     let after = store.record(&RecordKey::Number(1)).unwrap().unwrap();
     assert_eq!(before.leaf, after.leaf);
     assert_eq!(after.details, None);
@@ -366,7 +524,11 @@ async fn keeps_bans_sessions_keys_and_policies() {
         store.ban(ban.clone(), record()).await.unwrap();
         let again = Ban { until: None, ..ban };
         store.ban(again.clone(), record()).await.unwrap();
-        assert_eq!(store.bans().unwrap(), [again], "a ban replaces the one on the same target");
+        assert_eq!(
+            store.bans().unwrap(),
+            [again],
+            "a ban replaces the one on the same target"
+        );
         assert!(store.unban(target.clone(), record()).await.unwrap());
         assert!(!store.unban(target, record()).await.unwrap());
     }
@@ -381,7 +543,11 @@ async fn keeps_bans_sessions_keys_and_policies() {
     };
     store.touch(session(3)).await.unwrap();
     store.touch(session(2)).await.unwrap();
-    assert_eq!(store.session(&owner).unwrap(), Some(session(3)), "it never goes back");
+    assert_eq!(
+        store.session(&owner).unwrap(),
+        Some(session(3)),
+        "it never goes back"
+    );
 
     let key = StoredKey {
         kid: "kid".into(),
@@ -400,9 +566,16 @@ async fn keeps_bans_sessions_keys_and_policies() {
     assert_eq!(store.keys().unwrap(), [key]);
 
     let files = vec![("a.toml".to_owned(), b"x".to_vec())];
-    let policy = KeptPolicy { hash: "h".into(), files, since: NOW };
+    let policy = KeptPolicy {
+        hash: "h".into(),
+        files,
+        since: NOW,
+    };
     store.keep_policy(policy.clone(), record()).await.unwrap();
-    let later = KeptPolicy { since: NOW.plus(DAY), ..policy.clone() };
+    let later = KeptPolicy {
+        since: NOW.plus(DAY),
+        ..policy.clone()
+    };
     store.keep_policy(later, record()).await.unwrap();
     assert_eq!(store.policy("h").unwrap(), Some(policy));
     assert_eq!(store.policy("other").unwrap(), None);

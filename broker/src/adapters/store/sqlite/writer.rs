@@ -63,16 +63,32 @@ impl Writer {
         random: Arc<dyn Random>,
     ) -> Result<Self, OpenError> {
         let path = connection.path().unwrap_or_default().into();
-        let begin = || Ok((LiveJobs::count(&connection)?, LastNumber::read(&connection)?));
-        let (live, last) =
-            begin().map_err(|source| OpenError::NotAStore { path, source })?;
+        let begin = || {
+            Ok((
+                LiveJobs::count(&connection)?,
+                LastNumber::read(&connection)?,
+            ))
+        };
+        let (live, last) = begin().map_err(|source| OpenError::NotAStore { path, source })?;
         let (commands, waiting) = mpsc::channel(WAITING);
-        let thread = Thread { connection, live, last, random, since_checkpoint: 0 };
+        let thread = Thread {
+            connection,
+            live,
+            last,
+            random,
+            since_checkpoint: 0,
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || thread.run(waiting))
-            .map_err(|source| OpenError::File { path: "a thread".into(), source })?;
-        Ok(Self { commands: Some(commands), thread: Some(thread) })
+            .map_err(|source| OpenError::File {
+                path: "a thread".into(),
+                source,
+            })?;
+        Ok(Self {
+            commands: Some(commands),
+            thread: Some(thread),
+        })
     }
 
     /// Hands a command over and waits until it is durable.
@@ -83,7 +99,10 @@ impl Writer {
     {
         let (done, outcome) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or_else(stopped)?;
-        commands.send(Box::new(command(done))).await.map_err(|_| stopped())?;
+        commands
+            .send(Box::new(command(done)))
+            .await
+            .map_err(|_| stopped())?;
         outcome.await.map_err(|_| stopped())?
     }
 }
@@ -122,15 +141,20 @@ impl Thread {
             Ok(()) => group.into_iter().for_each(|command| command.finish(Ok(()))),
             Err(error) if group.len() == 1 => {
                 let error = store_error(&error);
-                group.into_iter().for_each(|command| command.finish(Err(error.clone())));
+                group
+                    .into_iter()
+                    .for_each(|command| command.finish(Err(error.clone())));
             }
-            Err(_) => group.into_iter().for_each(|command| self.write(vec![command])),
+            Err(_) => group
+                .into_iter()
+                .for_each(|command| self.write(vec![command])),
         }
     }
 
     fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> rusqlite::Result<()> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut under_way = InTransaction {
             connection: &transaction,
             live: &self.live,
@@ -150,7 +174,9 @@ impl Thread {
     }
 
     fn checkpoint(&mut self) {
-        let done = self.connection.pragma_update(None, "wal_checkpoint", "PASSIVE");
+        let done = self
+            .connection
+            .pragma_update(None, "wal_checkpoint", "PASSIVE");
         if let Err(error) = done {
             // The answer is a row, which `pragma_update` reports; anything else is worth a line.
             if !matches!(error, rusqlite::Error::ExecuteReturnedResults) {

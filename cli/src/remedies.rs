@@ -78,6 +78,9 @@ fn of_agent(code: &str) -> Option<&'static str> {
             "`taskpass status` shows what the agent sees; `taskpass run --wait-broker 30s` waits for it"
         }
         "SVID_UNAVAILABLE" => "see `taskpass status`: the agent has no valid SVID for you",
+        "JOURNAL_UNAVAILABLE" => {
+            "whoever runs the agent looks into its log, and at its state directory: is the disk full?"
+        }
         "AGENT_STOPPING" => "start the agent again, then try again",
         _ => return None,
     };
@@ -97,6 +100,7 @@ mod tests {
             "REQUEST_INVALID",
             "JOB_UNKNOWN",
             "SVID_UNAVAILABLE",
+            "JOURNAL_UNAVAILABLE",
             "AGENT_STOPPING",
         ];
         for code in Reason::all().map(Reason::code).chain(agents) {

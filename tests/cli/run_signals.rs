@@ -148,6 +148,23 @@ fn an_early_end_terminates_the_command_where_that_was_asked_for() {
 }
 
 #[test]
+fn an_end_that_comes_with_the_commands_own_is_not_early() {
+    let agent = FakeAgent::start();
+    let mut command = agent.run(
+        &[],
+        &["sh", "-c", "echo $TASKPASS_CREDENTIALS_DIR; read line"],
+    );
+    command.stdin(std::process::Stdio::piped());
+    let mut running = Running::start(command);
+    let eyes = Eyes::on(&running.files, inotify::WatchFlags::DELETE);
+    agent.end("job_closed");
+    eyes.see("docs-api");
+    drop(running.child.stdin.take());
+    let (code, _, err) = running.finish();
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+}
+
+#[test]
 fn a_run_that_is_killed_leaves_files_that_the_next_one_removes() {
     let agent = FakeAgent::start();
     let mut running =

@@ -64,9 +64,14 @@ fn several_granted_tokens_are_an_error_and_none_stays_alive() {
 #[test]
 fn a_token_is_issued_to_a_job_that_is_open_already() {
     let agent = FakeAgent::start();
+    agent.grant(&[
+        ("docs-api", "older"),
+        ("docs-api", "newest"),
+        ("db", "other"),
+    ]);
     let line = ["token", "--job", JOB, "--credential", "docs-api"];
     let output = agent.taskpass(&line).output().unwrap();
-    assert_eq!(stdout(&output), "first\n");
+    assert_eq!(stdout(&output), "newest\n");
     assert_eq!(
         agent.calls()[0].line,
         format!("POST /v1/jobs/{JOB}/credentials")

@@ -98,15 +98,19 @@ async fn issue(
     job: JobId,
     credentials: &CredentialArguments,
 ) -> Result<Issued, Failure> {
-    let (job, wanted) = (job.to_string(), credentials.wanted()?);
-    if wanted.len() > 1 {
+    let job = job.to_string();
+    let mut wanted = credentials.wanted()?;
+    let (Some(one), true) = (wanted.pop(), wanted.is_empty()) else {
         return Err(Failure::usage("one call prints one token").remedy("name one --credential"));
-    }
+    };
+    let name = one.name.clone();
     let issued = agent
-        .issue(&job, &wanted)
+        .issue(&job, &[one])
         .await
         .map_err(|error| error.failure(WHAT, agent.socket()))?;
-    let credential = the_only_one(issued.credentials)?;
+    // The agent answers with all that the job holds; the newest lease comes last.
+    let credential = issued.credentials.into_iter().rfind(|one| one.name == name);
+    let credential = credential.ok_or_else(|| Failure::new(WHAT).why("the agent sent none"))?;
     Ok(Issued { job, credential })
 }
 

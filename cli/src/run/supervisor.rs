@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getuid};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -21,6 +22,9 @@ use crate::run::{opening, standing_keys};
 
 /// How long to wait for the broker's word that everything is taken back.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// How long an ended job's command may take to end before that is called early.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Performs `run`.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -129,30 +133,33 @@ impl Supervisor<'_> {
     ) -> io::Result<ExitStatus> {
         let mut watch = Watch::new(self.agent.clone(), self.job.job.clone());
         loop {
-            tokio::select! {
+            let change = tokio::select! {
                 biased;
                 status = child.wait() => return status,
-                signal = signals.next() => signals::pass_on(signal, command),
-                change = watch.next() => self.take(change, command),
+                signal = signals.next() => {
+                    signals::pass_on(signal, command);
+                    continue;
+                }
+                change = watch.next() => change,
+            };
+            match change {
+                Change::Credentials(credentials) => self.renew(&credentials),
+                Change::Ended(cause) => {
+                    self.directory.clear();
+                    // The job ends with the command too, and that news may be faster than the exit status.
+                    if let Ok(status) = timeout(GRACE, child.wait()).await {
+                        return status;
+                    }
+                    self.ended_early(cause.as_deref(), command);
+                }
             }
         }
     }
 
-    fn take(&self, change: Change, command: Pid) {
-        match change {
-            Change::Credentials(credentials) => {
-                for credential in &credentials {
-                    if let Err(failure) = self.directory.put(credential) {
-                        self.output.warn(&failure.summary());
-                    }
-                }
-            }
-            Change::Ended(cause) => {
-                self.directory.clear();
-                // The command itself was faster than its exit status.
-                if cause.as_deref() != Some("process_exited") {
-                    self.ended_early(cause.as_deref(), command);
-                }
+    fn renew(&self, credentials: &[Credential]) {
+        for credential in credentials {
+            if let Err(failure) = self.directory.put(credential) {
+                self.output.warn(&failure.summary());
             }
         }
     }

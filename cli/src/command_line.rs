@@ -101,6 +101,8 @@ pub(crate) struct Globals {
 /// The commands. What each is about stands with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "broker")]
+    Broker(crate::commands::broker::Arguments),
     #[cfg(feature = "agent")]
     Agent(crate::commands::agent::Arguments),
     Run(run::Arguments),
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     Lease(lease::Command),
     #[command(subcommand)]
     Workload(workload::Command),
+    #[cfg(feature = "broker")]
+    #[command(subcommand)]
+    Policy(crate::commands::policy::Command),
     Status(status::Arguments),
     #[command(subcommand)]
     Audit(audit::Command),

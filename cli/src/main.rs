@@ -11,14 +11,14 @@ mod admin;
 mod command_line;
 mod commands;
 mod context;
-#[cfg(feature = "agent")]
+#[cfg(any(feature = "broker", feature = "agent"))]
 mod daemon;
 mod durations;
 mod environment;
 mod exit;
 mod failure;
 mod local;
-#[cfg(feature = "agent")]
+#[cfg(any(feature = "broker", feature = "agent"))]
 mod log;
 mod output;
 mod remedies;

@@ -1,23 +1,48 @@
-//! `agent`: its configuration, its log, and its end.
+//! `broker` and `agent`: their configurations, their logs, and their ends.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::pki_types::UnixTime;
 use serde_json::Value;
+use taskpass_identity::ca::CertificateAuthority;
 use tempfile::TempDir;
 
 use super::{stderr, stdout, taskpass};
 
 #[test]
 fn a_configuration_that_cannot_be_read_is_a_bad_input_file() {
-    let output = taskpass(&["agent", "--config", "/no/such/agent.toml"])
-        .output()
-        .unwrap();
-    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
-    assert!(
-        stderr(&output).starts_with("error: cannot use the configuration `/no/such/agent.toml`"),
-        "{output:?}"
-    );
+    for daemon in ["broker", "agent"] {
+        let line = [daemon, "--config", "/no/such/file.toml"];
+        let output = taskpass(&line).output().unwrap();
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("error: cannot use the configuration `/no/such/file.toml`"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_with_a_typing_error_is_shown_where_it_is() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("agent.toml");
+    std::fs::write(&path, "sockett = 3\n").unwrap();
+    for daemon in ["broker", "agent"] {
+        let output = taskpass(&[daemon, "--check-config", "--config"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("\n       1 | sockett = 3\n"),
+            "{output:?}"
+        );
+    }
 }
 
 #[test]
@@ -64,6 +89,7 @@ fn checking_a_configuration_says_all_that_is_wrong_and_starts_nothing() {
 fn the_agent_logs_a_json_line_when_it_is_ready_and_stops_when_told_to() {
     let home = TempDir::new().unwrap();
     let config = agent_config(&home);
+    issue_svid(&home);
     let mut child = taskpass(&["agent", "--config", config.as_str()])
         .spawn()
         .unwrap();
@@ -105,4 +131,23 @@ fn agent_config(home: &TempDir) -> String {
     "#;
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
+}
+
+/// The SVID and the bundle that the configuration names.
+fn issue_svid(home: &TempDir) {
+    let domain = "acme.example".parse().unwrap();
+    let (now, hour) = (UnixTime::now(), Duration::from_secs(3600));
+    let authority = CertificateAuthority::new(domain, hour, now).unwrap();
+    let id = "spiffe://acme.example/prod/ci/docs/runner".parse().unwrap();
+    let svid = authority.issue(&id, hour, now).unwrap();
+    let files = [
+        ("bundle.pem", authority.certificate_pem()),
+        ("svid.pem", &svid.certificates_pem),
+        ("svid.key", &svid.private_key_pem),
+    ];
+    for (name, content) in files {
+        let path = home.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
 }

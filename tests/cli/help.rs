@@ -3,9 +3,12 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 25] = [
     "",
+    "broker",
     "agent",
+    "policy",
+    "policy check",
     "version",
     "run",
     "token",

@@ -6,6 +6,7 @@ mod fake_agent;
 mod fake_broker;
 mod help;
 mod output;
+mod policy;
 mod run;
 mod run_environment;
 mod run_signals;

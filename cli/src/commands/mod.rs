@@ -3,13 +3,17 @@
 #[cfg(feature = "agent")]
 pub(crate) mod agent;
 pub(crate) mod audit;
+#[cfg(feature = "broker")]
+pub(crate) mod broker;
 pub(crate) mod completions;
-#[cfg(feature = "agent")]
+#[cfg(any(feature = "broker", feature = "agent"))]
 mod configuration;
 pub(crate) mod job;
 pub(crate) mod lease;
 mod own_jobs;
 mod pages;
+#[cfg(feature = "broker")]
+pub(crate) mod policy;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod version;
@@ -24,6 +28,8 @@ use crate::run;
 /// Performs a command to its end.
 pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        #[cfg(feature = "broker")]
+        Command::Broker(arguments) => broker::perform(arguments, context),
         #[cfg(feature = "agent")]
         Command::Agent(arguments) => agent::perform(arguments, context),
         Command::Run(arguments) => run::perform(arguments, context),
@@ -31,6 +37,8 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Job(command) => job::perform(command, context),
         Command::Lease(command) => lease::perform(command, context),
         Command::Workload(command) => workload::perform(command, context),
+        #[cfg(feature = "broker")]
+        Command::Policy(command) => policy::perform(command, context),
         Command::Status(arguments) => status::perform(&arguments, context),
         Command::Audit(command) => audit::perform(command, context),
         Command::Completions(arguments) => completions::perform(&arguments, context),

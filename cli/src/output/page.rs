@@ -51,6 +51,13 @@ impl Page {
         self.push(format_args!("{style}{}{style:#}\n", printable(text)));
     }
 
+    /// Writes text that is safe and styled already.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rendered(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
     /// Writes an empty line, unless the page is empty.
     pub(crate) fn gap(&mut self) {
         if !self.text.is_empty() {

@@ -1,0 +1,94 @@
+//! `taskpass broker`: runs a broker.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use taskpass_broker::app::check::check;
+use taskpass_broker::config::BrokerConfig;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::commands::configuration::{self, Configuration};
+use crate::context::Context;
+use crate::daemon;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::log::LogArguments;
+
+const LONG_ABOUT: &str = "\
+Runs a broker: decides by policy, issues task-scoped credentials, and takes them back.
+
+It logs to standard error, one line an event, and runs until SIGTERM or SIGINT. SIGHUP reads the policy \
+again; a changed file does too. A policy with errors never replaces a good one.";
+
+const EXAMPLES: &str = "\
+Examples:
+  taskpass broker
+  taskpass broker --config /etc/taskpass/broker.toml --log debug
+  taskpass broker --check-config && systemctl restart taskpass-broker
+
+Exit codes:
+  0 stopped as asked, or the configuration is good; 1 failed; 2 the configuration has errors;
+  128+n a second signal n did not wait for the end. More: `taskpass help exit-codes`";
+
+/// The command line of `broker`.
+#[derive(Debug, Args)]
+#[command(about = "Runs a broker", long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The configuration [default: /etc/taskpass/broker.toml]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TASKPASS_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+
+    /// Checks the configuration and everything that it names, changes nothing, and exits
+    #[arg(long)]
+    check_config: bool,
+
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Performs the command.
+pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let path = arguments
+        .config
+        .unwrap_or_else(|| "/etc/taskpass/broker.toml".into());
+    let config =
+        BrokerConfig::load(&path).map_err(|error| configuration::unusable(&path, &error))?;
+    if arguments.check_config {
+        let checked = Configuration::new(path, check(&config));
+        context.output.show(&checked)?;
+        return Ok(checked.exit());
+    }
+    arguments.log.start()?;
+    daemon::run("the broker", |shutdown| serve(config, shutdown)).map_err(|failure| {
+        failure.remedy("`taskpass broker --check-config` looks at all that it needs")
+    })
+}
+
+async fn serve(
+    config: BrokerConfig,
+    shutdown: CancellationToken,
+) -> Result<(), taskpass_broker::StartError> {
+    let (ready, bound) = oneshot::channel();
+    let serving = taskpass_broker::serve(config, shutdown, ready);
+    let announcing = async {
+        if let Ok(bound) = bound.await {
+            info!(
+                version = env!("CARGO_PKG_VERSION"),
+                listen.workload = %bound.workload,
+                listen.public = bound.public.map(tracing::field::display),
+                listen.operations = bound.operations.map(tracing::field::display),
+                listen.admin = %bound.admin.display(),
+                "the broker is ready"
+            );
+        }
+    };
+    let (served, ()) = tokio::join!(serving, announcing);
+    served
+}

@@ -1,0 +1,191 @@
+//! `taskpass policy`: checks policy files before they are let in.
+
+mod findings;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use taskpass_broker::config::policy_files;
+use taskpass_broker::domain::policy::{Diagnostic, Installation, Policy, Severity, SourceFile};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::page::GOOD;
+use crate::output::{Page, View};
+
+use findings::Finding;
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  taskpass policy check policy/
+  taskpass policy check policy/ --installation /etc/taskpass/installation.toml
+  taskpass policy check policy/ --output json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.message)\"'
+
+Exit codes:
+  0 good, warnings included; 2 the policy has errors, or cannot be read
+  More: `taskpass help exit-codes`";
+
+/// Checks policy files before they are let in
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Checks syntax, types and names of a directory of policy files; needs no broker
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(Check),
+}
+
+/// The command line of `policy check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The directory of the policy files
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+
+    /// The installation's facts [default: `installation.toml` beside DIR]
+    #[arg(long, value_name = "FILE")]
+    installation: Option<PathBuf>,
+}
+
+/// Performs the command.
+pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(check) => check.perform(context),
+    }
+}
+
+impl Check {
+    fn perform(&self, context: &Context) -> Result<Exit, Failure> {
+        let path = self
+            .installation
+            .clone()
+            .unwrap_or_else(|| beside(&self.directory));
+        let installation = policy_files::read_one(&path).map_err(|error| {
+            Failure::usage("cannot read the installation's facts")
+                .why(error)
+                .remedy("name the file with --installation; the broker reads it too")
+        })?;
+        let files = policy_files::read(&self.directory)
+            .map_err(|error| Failure::usage("cannot read the policy").why(error))?;
+        let files = files.into_iter().map(|file| self.shown(file)).collect();
+        let report = Report::new(files, installation);
+        context.output.show(&report)?;
+        Ok(report.exit())
+    }
+
+    /// The file under the path by which whoever checks it can open it.
+    fn shown(&self, file: SourceFile) -> SourceFile {
+        if self.directory.is_dir() {
+            let path = self.directory.join(&*file.name);
+            SourceFile::new(path.display().to_string(), file.bytes)
+        } else {
+            file
+        }
+    }
+}
+
+/// `installation.toml` in the directory that holds the policy directory.
+fn beside(directory: &Path) -> PathBuf {
+    let whole = directory.canonicalize();
+    let whole = whole.as_deref().unwrap_or(directory);
+    whole.parent().unwrap_or(whole).join("installation.toml")
+}
+
+/// What a check found.
+#[derive(Debug, Serialize)]
+struct Report {
+    good: bool,
+    /// The hash by which the snapshot would be known.
+    policy: Option<String>,
+    files: usize,
+    tasks: usize,
+    grants: usize,
+    errors: usize,
+    warnings: usize,
+    findings: Vec<Finding>,
+    #[serde(skip)]
+    rendered: Vec<String>,
+}
+
+impl Report {
+    fn new(mut files: Vec<SourceFile>, installation: SourceFile) -> Self {
+        let compiled = Installation::parse(&installation)
+            .and_then(|installation| Policy::compile(&files, &installation));
+        let count = files.len();
+        files.push(installation);
+        let diagnostics: Vec<Diagnostic> = match &compiled {
+            Ok(policy) => policy.warnings().to_vec(),
+            Err(diagnostics) => diagnostics.clone(),
+        };
+        let policy = compiled.as_ref().ok();
+        let count_of = |severity| {
+            diagnostics
+                .iter()
+                .filter(|one| one.severity == severity)
+                .count()
+        };
+        Self {
+            good: policy.is_some(),
+            policy: policy.map(|policy| policy.hash().to_string()),
+            files: count,
+            tasks: policy.map_or(0, Policy::task_count),
+            grants: policy.map_or(0, Policy::grant_count),
+            errors: count_of(Severity::Error),
+            warnings: count_of(Severity::Warning),
+            findings: diagnostics.iter().map(Finding::from).collect(),
+            rendered: diagnostics
+                .iter()
+                .map(|one| findings::render(one, &files))
+                .collect(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if self.good { Exit::Fine } else { Exit::Usage }
+    }
+
+    fn summary(&self) -> String {
+        let counted = [(self.errors, "error"), (self.warnings, "warning")];
+        let counted: Vec<_> = counted
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(plural)
+            .collect();
+        match &self.policy {
+            None => counted.join(", "),
+            Some(hash) => {
+                let parts = [
+                    (self.files, "file"),
+                    (self.tasks, "task"),
+                    (self.grants, "grant"),
+                ];
+                let parts: Vec<_> = parts.into_iter().map(plural).chain(counted).collect();
+                format!(
+                    "the policy is good: {}; its hash is {hash}",
+                    parts.join(", ")
+                )
+            }
+        }
+    }
+}
+
+fn plural((count, what): (usize, &str)) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    }
+}
+
+impl View for Report {
+    fn text(&self, page: &mut Page) {
+        for finding in &self.rendered {
+            page.rendered(finding);
+            page.line("");
+        }
+        if self.good {
+            page.styled(GOOD, &self.summary());
+        } else {
+            page.line(&self.summary());
+        }
+    }
+}

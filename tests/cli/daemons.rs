@@ -97,7 +97,7 @@ fn the_agent_logs_a_json_line_when_it_is_ready_and_stops_when_told_to() {
     let mut lines = log
         .lines()
         .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    assert!(lines.any(|line| line["message"] == "the agent is ready"));
+    assert!(lines.any(|line| line["message"] == "agent serves"));
     kill_process(
         Pid::from_raw(child.id().try_into().unwrap()).unwrap(),
         Signal::TERM,

@@ -6,8 +6,6 @@ use clap::Args;
 use taskpass_agent::AgentConfig;
 use taskpass_agent::config::check;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 use crate::commands::configuration::{self, Configuration};
 use crate::context::Context;
@@ -66,24 +64,10 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         return Ok(checked.exit());
     }
     arguments.log.start()?;
-    daemon::run("the agent", |shutdown| serve(config, shutdown)).map_err(|failure| {
-        failure.remedy("`taskpass agent --check-config` looks at all that it needs")
+    daemon::run("the agent", |shutdown| {
+        // It says in its log that it serves; nobody else waits for that.
+        let (ready, _) = oneshot::channel();
+        taskpass_agent::serve(config, shutdown, ready)
     })
-}
-
-async fn serve(
-    config: AgentConfig,
-    shutdown: CancellationToken,
-) -> Result<(), taskpass_agent::AgentError> {
-    let socket = config.socket.path.clone();
-    let (ready, listening) = oneshot::channel();
-    let serving = taskpass_agent::serve(config, shutdown, ready);
-    let announcing = async {
-        if listening.await.is_ok() {
-            let version = env!("CARGO_PKG_VERSION");
-            info!(version, listen.socket = %socket.display(), "the agent is ready");
-        }
-    };
-    let (served, ()) = tokio::join!(serving, announcing);
-    served
+    .map_err(|failure| failure.remedy("`taskpass agent --check-config` looks at all that it needs"))
 }

@@ -6,8 +6,6 @@ use clap::Args;
 use taskpass_broker::app::check::check;
 use taskpass_broker::config::BrokerConfig;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 use crate::commands::configuration::{self, Configuration};
 use crate::context::Context;
@@ -66,29 +64,12 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         return Ok(checked.exit());
     }
     arguments.log.start()?;
-    daemon::run("the broker", |shutdown| serve(config, shutdown)).map_err(|failure| {
+    daemon::run("the broker", |shutdown| {
+        // It says in its log that it serves; nobody else waits for that.
+        let (ready, _) = oneshot::channel();
+        taskpass_broker::serve(config, shutdown, ready)
+    })
+    .map_err(|failure| {
         failure.remedy("`taskpass broker --check-config` looks at all that it needs")
     })
-}
-
-async fn serve(
-    config: BrokerConfig,
-    shutdown: CancellationToken,
-) -> Result<(), taskpass_broker::StartError> {
-    let (ready, bound) = oneshot::channel();
-    let serving = taskpass_broker::serve(config, shutdown, ready);
-    let announcing = async {
-        if let Ok(bound) = bound.await {
-            info!(
-                version = env!("CARGO_PKG_VERSION"),
-                listen.workload = %bound.workload,
-                listen.public = bound.public.map(tracing::field::display),
-                listen.operations = bound.operations.map(tracing::field::display),
-                listen.admin = %bound.admin.display(),
-                "the broker is ready"
-            );
-        }
-    };
-    let (served, ()) = tokio::join!(serving, announcing);
-    served
 }

@@ -11,6 +11,8 @@ use crate::output::Output;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long an agent may take to answer, even at the end of the patience.
+const ANSWER: Duration = Duration::from_secs(10);
 const WHAT: &str = "the job was not opened";
 
 /// Opens a job; for as long as `patience` allows it tries again what time may mend.
@@ -20,7 +22,8 @@ pub(super) async fn open(
     patience: Duration,
     output: &Output,
 ) -> Result<OpenedJob, Failure> {
-    let end = Instant::now() + patience;
+    let begin = Instant::now();
+    let end = begin + patience;
     let mut tries = 0_u32;
     let mut told = String::new();
     loop {
@@ -32,14 +35,19 @@ pub(super) async fn open(
         let pause = pause(tries, error.retry_after());
         let left = end.saturating_duration_since(Instant::now());
         if !error.is_passing() || left.is_zero() {
-            return Err(give_up(&error, agent, patience, tries));
+            let failure = error.failure(WHAT, agent.socket());
+            return Err(match error.is_passing() {
+                true if patience.is_zero() => suggest_waiting(failure, &error),
+                true => failure.in_vain(&effort(tries, begin.elapsed())),
+                false => failure,
+            });
         }
         tell_once(&error, agent, left, &mut told, output);
         sleep(pause.min(left)).await;
     }
 }
 
-/// One try, cut off when the patience ends.
+/// One try. It is not cut off as soon as the patience ends: the agent's answer says more than none.
 async fn attempt(
     agent: &Agent,
     job: &OpenJob,
@@ -49,9 +57,9 @@ async fn attempt(
     if patience.is_zero() {
         return agent.open_job(job).await;
     }
-    timeout_at(end.max(Instant::now() + FIRST_PAUSE), agent.open_job(job))
+    timeout_at(end.max(Instant::now() + ANSWER), agent.open_job(job))
         .await
-        .unwrap_or(Err(LocalError::Deadline(patience)))
+        .unwrap_or(Err(LocalError::Deadline(patience.max(ANSWER))))
 }
 
 /// How long to wait after this many tries: doubling, bounded, and never less than was asked for.
@@ -60,22 +68,21 @@ fn pause(tries: u32, asked: Option<Duration>) -> Duration {
     doubled.min(LONGEST_PAUSE).max(asked.unwrap_or_default())
 }
 
-fn give_up(error: &LocalError, agent: &Agent, patience: Duration, tries: u32) -> Failure {
-    let failure = error.failure(WHAT, agent.socket());
-    if !error.is_passing() {
-        return failure;
+/// The remedies of refusals say it themselves.
+fn suggest_waiting(failure: Failure, error: &LocalError) -> Failure {
+    match error {
+        LocalError::Refused(_) => failure,
+        _ => failure.also_try("`--wait-broker 30s` waits for it"),
     }
-    if patience.is_zero() {
-        return match error {
-            LocalError::Refused(_) => failure,
-            _ => failure.also_try("`--wait-broker 30s` waits for it"),
-        };
+}
+
+/// What was done in vain.
+fn effort(tries: u32, tried_for: Duration) -> String {
+    let seconds = tried_for.as_secs_f64();
+    match tries {
+        1 => format!("tried once, for {seconds:.1} s"),
+        more => format!("tried {more} times in {seconds:.1} s"),
     }
-    let seconds = patience.as_secs_f64();
-    failure.in_vain(&match tries {
-        1 => format!("tried once within {seconds} s"),
-        _ => format!("tried {tries} times within {seconds} s"),
-    })
 }
 
 /// Tells a person why it takes so long, once for each cause.

@@ -12,20 +12,46 @@ const BROKER: [(&str, &[&str]); 8] = [
     ("adapters", &["domain", "ports"]),
     ("config", &["domain", "ports", "adapters"]),
     ("grpc", &["domain", "ports", "operations", "app"]),
-    ("http", &["domain", "ports", "operations", "adapters", "app"]),
-    ("app", &["domain", "ports", "operations", "adapters", "config", "grpc", "http"]),
+    (
+        "http",
+        &["domain", "ports", "operations", "adapters", "app"],
+    ),
+    (
+        "app",
+        &[
+            "domain",
+            "ports",
+            "operations",
+            "adapters",
+            "config",
+            "grpc",
+            "http",
+        ],
+    ),
 ];
 
 /// What the domain must not know.
-const IMPURE: [&str; 8] =
-    ["tokio", "tonic", "axum", "hyper", "std::fs", "std::env", "std::net", "SystemTime"];
+const IMPURE: [&str; 8] = [
+    "tokio",
+    "tonic",
+    "axum",
+    "hyper",
+    "std::fs",
+    "std::env",
+    "std::net",
+    "SystemTime",
+];
 
 #[test]
 fn arrows_inside_the_broker_point_inwards() {
     let mut wrong = Vec::new();
     for (room, may) in BROKER {
         for file in sources(&format!("broker/src/{room}")) {
-            for other in BROKER.iter().map(|(other, _)| *other).filter(|other| *other != room) {
+            for other in BROKER
+                .iter()
+                .map(|(other, _)| *other)
+                .filter(|other| *other != room)
+            {
                 let looks = code(&file).contains(&format!("crate::{other}::"))
                     || code(&file).contains(&format!("crate::{other}}}"));
                 if looks && !may.contains(&other) {
@@ -46,7 +72,10 @@ fn every_room_of_the_broker_has_its_arrows_drawn() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     for room in rooms {
-        assert!(BROKER.iter().any(|(known, _)| *known == room), "`{room}` is not drawn");
+        assert!(
+            BROKER.iter().any(|(known, _)| *known == room),
+            "`{room}` is not drawn"
+        );
     }
 }
 
@@ -73,8 +102,13 @@ fn crates_depend_in_one_direction() {
     for (name, may) in &may {
         let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
         for other in ["proto", "identity", "broker", "agent", "cli"] {
-            let depends = manifest.lines().any(|line| line.starts_with(&format!("taskpass-{other}")));
-            assert!(!depends || may.contains(&other), "`{name}` depends on `{other}`");
+            let depends = manifest
+                .lines()
+                .any(|line| line.starts_with(&format!("taskpass-{other}")));
+            assert!(
+                !depends || may.contains(&other),
+                "`{name}` depends on `{other}`"
+            );
         }
     }
 }
@@ -82,7 +116,9 @@ fn crates_depend_in_one_direction() {
 /// A file without its comments: words in prose are no imports.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -104,5 +140,8 @@ fn sources(below: &str) -> Vec<PathBuf> {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }

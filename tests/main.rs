@@ -7,4 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod architecture;
+mod broker;
 mod cli;
+mod support;

@@ -105,6 +105,14 @@ pub(crate) enum Command {
     Broker(crate::commands::broker::Arguments),
     #[cfg(feature = "agent")]
     Agent(crate::commands::agent::Arguments),
+    #[cfg(all(feature = "agent", feature = "broker"))]
+    Demo(crate::commands::demo::Arguments),
+    /// Runs as the job of `taskpass demo`
+    #[cfg(all(feature = "agent", feature = "broker"))]
+    #[command(hide = true)]
+    DemoJob(crate::commands::demo::JobArguments),
+    #[cfg(all(feature = "agent", feature = "broker"))]
+    Dev(crate::commands::dev::Arguments),
     Run(run::Arguments),
     Token(token::Arguments),
     #[command(subcommand)]

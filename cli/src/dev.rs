@@ -25,16 +25,16 @@ const AGENT: &str = "agent";
 
 /// What `taskpass dev` was asked for.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// The folder that everything lies in.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The path of the workload that local callers are: `ci/docs` for the sample policy.
-    pub workload: String,
+    pub(crate) workload: String,
 }
 
 /// Why it did not run.
 #[derive(Debug, thiserror::Error)]
-pub enum DevError {
+pub(crate) enum DevError {
     /// The folder could not be set up.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -57,21 +57,21 @@ pub enum DevError {
 
 /// Where everything is, for the greeting.
 #[derive(Debug, Clone)]
-pub struct Running {
+pub(crate) struct Running {
     /// The agent's socket.
-    pub agent_socket: PathBuf,
+    pub(crate) agent_socket: PathBuf,
     /// The operator's socket.
-    pub admin_socket: PathBuf,
+    pub(crate) admin_socket: PathBuf,
     /// The policy directory.
-    pub policy: PathBuf,
+    pub(crate) policy: PathBuf,
     /// Who local callers are.
-    pub workload: SpiffeId,
+    pub(crate) workload: SpiffeId,
     /// Where the broker listens.
-    pub ports: Ports,
+    pub(crate) ports: Ports,
 }
 
 /// Runs until `shutdown`; calls `greet` once everything is up.
-pub async fn run(
+pub(crate) async fn run(
     options: Options,
     shutdown: CancellationToken,
     greet: impl FnOnce(&Running),

@@ -5,6 +5,7 @@
 //! - [`request`]: what a job is asked for on the command line
 //! - [`local`]: the agent's local interface, as a client; [`admin`]: the broker's administration
 //! - [`sockets`], [`environment`], [`durations`]: what commands are told and where they look
+//! - [`demo`], [`dev`]: the commands that set up an installation of their own, on a [`stage`]
 //! - [`output`], [`failure`], [`remedies`], [`revocability`], [`exit`]: what people and programs get to see
 
 mod admin;
@@ -13,6 +14,10 @@ mod commands;
 mod context;
 #[cfg(any(feature = "broker", feature = "agent"))]
 mod daemon;
+#[cfg(all(feature = "agent", feature = "broker"))]
+mod demo;
+#[cfg(all(feature = "agent", feature = "broker"))]
+mod dev;
 mod durations;
 mod environment;
 mod exit;
@@ -26,6 +31,8 @@ mod request;
 mod revocability;
 mod run;
 mod sockets;
+#[cfg(all(feature = "agent", feature = "broker"))]
+mod stage;
 
 use std::process::ExitCode;
 

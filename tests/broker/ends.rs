@@ -13,8 +13,11 @@ const VERIFIER: &str = "spiffe://acme.example/prod/docs-api";
 /// The causes of the ends that the audit log has for a job: of the job first, then of its leases.
 async fn causes(operator: &mut Operator, job: &str) -> Vec<(String, v1::Cause)> {
     let records = operator.of_job(job).await;
-    let ends = records.into_iter().filter(|record| record.event.ends_with(".ended"));
-    ends.map(|record| (record.event.clone(), record.cause())).collect()
+    let ends = records
+        .into_iter()
+        .filter(|record| record.event.ends_with(".ended"));
+    ends.map(|record| (record.event.clone(), record.cause()))
+        .collect()
 }
 
 fn ended(cause: v1::Cause, leases: usize) -> Vec<(String, v1::Cause)> {
@@ -34,16 +37,26 @@ async fn closing_a_job_ends_its_tokens_at_once() {
     let mut client = broker.client(CI).await;
     let mut verifier = broker.client(VERIFIER).await;
     let opened = client.open(client.request("deploy-docs")).await.unwrap();
-    let docs = opened.credentials.iter().find(|c| c.name == "docs-api").unwrap();
+    let docs = opened
+        .credentials
+        .iter()
+        .find(|c| c.name == "docs-api")
+        .unwrap();
     assert!(verifier.introspect(token(docs)).await.active);
 
     let closed = client.close(&opened.job_id).await.unwrap();
     assert_eq!(closed.progress(), v1::EndProgress::Confirmed);
     assert_eq!(closed.cause(), v1::Cause::JobClosed);
-    assert!(!verifier.introspect(token(docs)).await.active, "confirmed means refused from now on");
+    assert!(
+        !verifier.introspect(token(docs)).await.active,
+        "confirmed means refused from now on"
+    );
 
     let again = client.close(&opened.job_id).await.unwrap();
-    assert_eq!((again.progress(), again.cause()), (closed.progress(), closed.cause()));
+    assert_eq!(
+        (again.progress(), again.cause()),
+        (closed.progress(), closed.cause())
+    );
     let mut operator = Operator::connect(&broker).await;
     let expected = ended(v1::Cause::JobClosed, 2);
     assert_eq!(causes(&mut operator, &opened.job_id).await, expected);
@@ -84,8 +97,18 @@ async fn nothing_is_issued_or_renewed_after_the_end() {
     let opened = client.open_docs().await;
     let lease = &opened.credentials[0].lease_id;
     client.close(&opened.job_id).await.unwrap();
-    assert_eq!(client.issue(&opened.job_id, vec![]).await.unwrap_err().reason, "JOB_ENDED");
-    assert_eq!(client.renew(lease, 1).await.unwrap_err().reason, "JOB_ENDED");
+    assert_eq!(
+        client
+            .issue(&opened.job_id, vec![])
+            .await
+            .unwrap_err()
+            .reason,
+        "JOB_ENDED"
+    );
+    assert_eq!(
+        client.renew(lease, 1).await.unwrap_err().reason,
+        "JOB_ENDED"
+    );
 }
 
 #[tokio::test]
@@ -104,7 +127,10 @@ async fn the_maximum_duration_ends_a_job() {
         causes_now = causes(&mut operator, &opened.job_id).await;
     }
     // The credential ends with its job, so either the lease ran out with it or ended by it.
-    assert!(causes_now.contains(&("job.ended".into(), v1::Cause::MaxDuration)), "{causes_now:?}");
+    assert!(
+        causes_now.contains(&("job.ended".into(), v1::Cause::MaxDuration)),
+        "{causes_now:?}"
+    );
 }
 
 #[tokio::test]
@@ -113,7 +139,10 @@ async fn a_credential_that_is_not_renewed_ends_by_its_lifetime() {
     let mut client = broker.client(CI).await;
     let mut request = client.request("deploy-docs");
     request.credentials = vec![v1::CredentialRequest {
-        lifetime: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+        lifetime: Some(prost_types::Duration {
+            seconds: 1,
+            nanos: 0,
+        }),
         ..crate::support::client::wanted("docs-api")
     }];
     let opened = client.open(request).await.unwrap();
@@ -133,20 +162,41 @@ async fn an_operator_ends_a_job_or_a_lease() {
     let mut verifier = broker.client(VERIFIER).await;
     let mut operator = Operator::connect(&broker).await;
     let opened = client.open(client.request("deploy-docs")).await.unwrap();
-    let docs = opened.credentials.iter().find(|c| c.name == "docs-api").unwrap();
+    let docs = opened
+        .credentials
+        .iter()
+        .find(|c| c.name == "docs-api")
+        .unwrap();
 
-    let request = v1::RevokeLeaseRequest { lease_id: docs.lease_id.clone(), note: "test".into() };
+    let request = v1::RevokeLeaseRequest {
+        lease_id: docs.lease_id.clone(),
+        note: "test".into(),
+    };
     operator.0.revoke_lease(request).await.unwrap();
     assert!(!verifier.introspect(token(docs)).await.active);
     let refused = client.renew(&docs.lease_id, 1).await.unwrap_err();
     assert_eq!(refused.reason, "LEASE_ENDED");
-    let other = opened.credentials.iter().find(|c| c.name == "tickets-api").unwrap();
+    let other = opened
+        .credentials
+        .iter()
+        .find(|c| c.name == "tickets-api")
+        .unwrap();
     client.renew(&other.lease_id, 1).await.unwrap();
 
-    let request = v1::EndJobRequest { job_id: opened.job_id.clone(), note: "test".into() };
+    let request = v1::EndJobRequest {
+        job_id: opened.job_id.clone(),
+        note: "test".into(),
+    };
     let ended = operator.0.end_job(request).await.unwrap().into_inner();
     assert_eq!(ended.cause(), v1::Cause::Operator);
-    assert_eq!(client.renew(&other.lease_id, 2).await.unwrap_err().reason, "JOB_ENDED");
+    assert_eq!(
+        client.renew(&other.lease_id, 2).await.unwrap_err().reason,
+        "JOB_ENDED"
+    );
     let records = operator.of_job(&opened.job_id).await;
-    assert!(records.iter().any(|r| r.event == "job.ended" && r.details.contains("uid 0")));
+    assert!(
+        records
+            .iter()
+            .any(|r| r.event == "job.ended" && r.details.contains("uid 0"))
+    );
 }

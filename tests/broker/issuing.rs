@@ -22,11 +22,22 @@ async fn issues_tokens_with_the_claims_of_the_contract() {
     let mut client = broker.client(CI).await;
     let opened = client.open(client.request("deploy-docs")).await.unwrap();
     assert!(!opened.repeated);
-    assert_eq!(opened.credentials.len(), 2, "none asked for means all that are granted");
-    let docs = opened.credentials.iter().find(|c| c.name == "docs-api").unwrap();
+    assert_eq!(
+        opened.credentials.len(),
+        2,
+        "none asked for means all that are granted"
+    );
+    let docs = opened
+        .credentials
+        .iter()
+        .find(|c| c.name == "docs-api")
+        .unwrap();
 
     let header = part(token(docs), 0);
-    assert_eq!((&header["typ"], &header["alg"]), (&"at+jwt".into(), &"ES256".into()));
+    assert_eq!(
+        (&header["typ"], &header["alg"]),
+        (&"at+jwt".into(), &"ES256".into())
+    );
     assert_eq!(header.as_object().unwrap().len(), 3);
 
     let claims = part(token(docs), 1);
@@ -60,14 +71,22 @@ async fn narrows_scopes_and_lifetime_as_asked() {
     let mut request = client.request("deploy-docs");
     request.credentials = vec![v1::CredentialRequest {
         scopes: vec!["docs:read".into()],
-        lifetime: Some(prost_types::Duration { seconds: 20, nanos: 0 }),
+        lifetime: Some(prost_types::Duration {
+            seconds: 20,
+            nanos: 0,
+        }),
         ..wanted("docs-api")
     }];
     let opened = client.open(request).await.unwrap();
-    let [docs] = &opened.credentials[..] else { panic!("one was asked for") };
+    let [docs] = &opened.credentials[..] else {
+        panic!("one was asked for")
+    };
     let claims = part(token(docs), 1);
     assert_eq!(claims["scope"], "docs:read");
-    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 20);
+    assert_eq!(
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
+        20
+    );
 }
 
 #[tokio::test]
@@ -80,12 +99,18 @@ async fn the_same_request_again_gives_the_same_job_and_leases() {
     assert!(again.repeated);
     assert_eq!(again.decision_id, first.decision_id);
     let claims = |opened: &v1::OpenJobResponse| -> Vec<Value> {
-        opened.credentials.iter().map(|credential| part(token(credential), 1)).collect()
+        opened
+            .credentials
+            .iter()
+            .map(|credential| part(token(credential), 1))
+            .collect()
     };
     assert_eq!(claims(&first), claims(&again));
 
     let mut other = request;
-    other.parameters.insert("ref".into(), "refs/heads/release/1".into());
+    other
+        .parameters
+        .insert("ref".into(), "refs/heads/release/1".into());
     let refused = client.open(other).await.unwrap_err();
     assert_eq!(refused.reason, "JOB_ID_REUSED");
 }
@@ -102,7 +127,11 @@ async fn the_same_request_from_many_calls_at_once_makes_one_job() {
     }
     let answers = calls.join_all().await;
     assert_eq!(answers.iter().filter(|opened| !opened.repeated).count(), 1);
-    assert!(answers.windows(2).all(|pair| pair[0].decision_id == pair[1].decision_id));
+    assert!(
+        answers
+            .windows(2)
+            .all(|pair| pair[0].decision_id == pair[1].decision_id)
+    );
 }
 
 #[tokio::test]
@@ -110,13 +139,24 @@ async fn issues_more_to_an_open_job_and_stops_at_the_limit() {
     let broker = Installation::start().await;
     let mut client = broker.client(CI).await;
     let opened = client.open_docs().await;
-    let more = client.issue(&opened.job_id, vec![wanted("tickets-api")]).await.unwrap();
-    let [tickets] = &more.credentials[..] else { panic!("one was asked for") };
+    let more = client
+        .issue(&opened.job_id, vec![wanted("tickets-api")])
+        .await
+        .unwrap();
+    let [tickets] = &more.credentials[..] else {
+        panic!("one was asked for")
+    };
     assert!(tickets.lease_id.ends_with("_2"), "{}", tickets.lease_id);
     for _ in 0..30 {
-        client.issue(&opened.job_id, vec![wanted("tickets-api")]).await.unwrap();
+        client
+            .issue(&opened.job_id, vec![wanted("tickets-api")])
+            .await
+            .unwrap();
     }
-    let refused = client.issue(&opened.job_id, vec![wanted("tickets-api")]).await.unwrap_err();
+    let refused = client
+        .issue(&opened.job_id, vec![wanted("tickets-api")])
+        .await
+        .unwrap_err();
     assert_eq!(refused.reason, "JOB_LEASES_LIMIT");
 }
 
@@ -151,7 +191,10 @@ async fn stops_at_the_limit_of_live_jobs_and_goes_on_when_one_is_closed() {
     let mut client = broker.client(CI).await;
     let first = client.open(client.request("few")).await.unwrap();
     client.open(client.request("few")).await.unwrap();
-    assert_eq!(client.open(client.request("few")).await.unwrap_err().reason, "LIVE_JOBS_LIMIT");
+    assert_eq!(
+        client.open(client.request("few")).await.unwrap_err().reason,
+        "LIVE_JOBS_LIMIT"
+    );
     client.close(&first.job_id).await.unwrap();
     client.open(client.request("few")).await.unwrap();
     // Another workload has its own limit.
@@ -165,14 +208,25 @@ async fn publishes_the_key_that_signs_and_the_next_one() {
     let mut client = broker.client(CI).await;
     let opened = client.open_docs().await;
     let kid = part(token(&opened.credentials[0]), 0)["kid"].clone();
-    let (_, discovery) =
-        http::get(broker.public, "/.well-known/openid-configuration").await.unwrap();
+    let (_, discovery) = http::get(broker.public, "/.well-known/openid-configuration")
+        .await
+        .unwrap();
     let discovery: Value = serde_json::from_str(&discovery).unwrap();
     assert_eq!(discovery["issuer"], format!("http://{}", broker.public));
-    let (_, keys) = http::get(broker.public, "/.well-known/jwks.json").await.unwrap();
+    let (_, keys) = http::get(broker.public, "/.well-known/jwks.json")
+        .await
+        .unwrap();
     let keys: Value = serde_json::from_str(&keys).unwrap();
-    let kids: Vec<&Value> = keys["keys"].as_array().unwrap().iter().map(|k| &k["kid"]).collect();
+    let kids: Vec<&Value> = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|k| &k["kid"])
+        .collect();
     assert_eq!(kids.len(), 2);
     assert!(kids.contains(&&kid));
-    assert!(!keys.to_string().contains("\"d\""), "a private part was published");
+    assert!(
+        !keys.to_string().contains("\"d\""),
+        "a private part was published"
+    );
 }

@@ -22,7 +22,10 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(client: &mut Client, live_jobs: Vec<String>) -> Result<(Self, v1::heartbeat_response::Welcome), Refused> {
+    async fn open(
+        client: &mut Client,
+        live_jobs: Vec<String>,
+    ) -> Result<(Self, v1::heartbeat_response::Welcome), Refused> {
         let (up, requests) = mpsc::channel(16);
         let hello = Hello {
             holder: Some(client.holder.clone()),
@@ -30,9 +33,16 @@ impl Stream {
             host: "node-1".into(),
             agent_version: "test".into(),
         };
-        up.send(v1::HeartbeatRequest { message: Some(Up::Hello(hello)) }).await.unwrap();
+        up.send(v1::HeartbeatRequest {
+            message: Some(Up::Hello(hello)),
+        })
+        .await
+        .unwrap();
         let down = client.grpc.heartbeat(ReceiverStream::new(requests)).await?;
-        let mut stream = Self { up, down: down.into_inner() };
+        let mut stream = Self {
+            up,
+            down: down.into_inner(),
+        };
         match stream.next().await {
             Some(Down::Welcome(welcome)) => Ok((stream, welcome)),
             other => panic!("{other:?}"),
@@ -40,12 +50,25 @@ impl Stream {
     }
 
     async fn beat(&mut self, opened: Vec<String>) {
-        let beat = Beat { opened, ended: vec![] };
-        self.up.send(v1::HeartbeatRequest { message: Some(Up::Beat(beat)) }).await.unwrap();
+        let beat = Beat {
+            opened,
+            ended: vec![],
+        };
+        self.up
+            .send(v1::HeartbeatRequest {
+                message: Some(Up::Beat(beat)),
+            })
+            .await
+            .unwrap();
     }
 
     async fn next(&mut self) -> Option<Down> {
-        self.down.message().await.ok().flatten().and_then(|answer| answer.message)
+        self.down
+            .message()
+            .await
+            .ok()
+            .flatten()
+            .and_then(|answer| answer.message)
     }
 }
 
@@ -68,7 +91,9 @@ async fn silence_ends_the_jobs_and_beats_keep_them() {
     let mut beating = broker.client(CI).await;
     let lost = announced(&mut silent).await.job_id;
     let kept = announced(&mut beating).await.job_id;
-    let (mut stream, welcome) = Stream::open(&mut beating, vec![kept.clone()]).await.unwrap();
+    let (mut stream, welcome) = Stream::open(&mut beating, vec![kept.clone()])
+        .await
+        .unwrap();
     assert_eq!(welcome.interval.unwrap().seconds, 1);
     assert_eq!(welcome.limit.unwrap().seconds, 3);
     assert!(welcome.gone.is_empty());
@@ -101,8 +126,18 @@ async fn a_greeting_says_which_jobs_are_gone() {
     let theirs = announced(&mut stranger).await.job_id;
     let jobs = vec![open, closed.clone(), theirs.clone()];
     let (_stream, welcome) = Stream::open(&mut client, jobs).await.unwrap();
-    let gone: Vec<_> = welcome.gone.iter().map(|g| (g.job_id.clone(), g.cause())).collect();
-    assert_eq!(gone, [(closed, v1::Cause::JobClosed), (theirs, v1::Cause::Unspecified)]);
+    let gone: Vec<_> = welcome
+        .gone
+        .iter()
+        .map(|g| (g.job_id.clone(), g.cause()))
+        .collect();
+    assert_eq!(
+        gone,
+        [
+            (closed, v1::Cause::JobClosed),
+            (theirs, v1::Cause::Unspecified)
+        ]
+    );
 }
 
 #[tokio::test]
@@ -146,7 +181,9 @@ async fn after_a_restart_announced_jobs_live_on_and_the_rest_end() {
     // Within the limit the job is as it was.
     let lease = &kept.credentials[0].lease_id;
     alive.renew(lease, 1).await.unwrap();
-    let (mut stream, welcome) = Stream::open(&mut alive, vec![kept.job_id.clone()]).await.unwrap();
+    let (mut stream, welcome) = Stream::open(&mut alive, vec![kept.job_id.clone()])
+        .await
+        .unwrap();
     assert!(welcome.gone.is_empty());
     let operator = Operator::connect(&broker).await;
     let ended = eventually("the silent job ends", || {
@@ -174,11 +211,17 @@ async fn a_stream_is_told_when_an_operator_ends_its_job() {
     let job = announced(&mut client).await.job_id;
     let (mut stream, _) = Stream::open(&mut client, vec![job.clone()]).await.unwrap();
     let mut operator = Operator::connect(&broker).await;
-    let request = v1::EndJobRequest { job_id: job.clone(), note: "test".into() };
+    let request = v1::EndJobRequest {
+        job_id: job.clone(),
+        note: "test".into(),
+    };
     operator.0.end_job(request).await.unwrap();
     match stream.next().await {
         Some(Down::JobEnded(ended)) => {
-            assert_eq!((ended.job_id.clone(), ended.cause()), (job, v1::Cause::Operator));
+            assert_eq!(
+                (ended.job_id.clone(), ended.cause()),
+                (job, v1::Cause::Operator)
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -201,8 +244,16 @@ async fn a_stream_that_does_not_begin_with_a_greeting_is_refused() {
     let mut client = broker.client(CI).await;
     let (up, requests) = mpsc::channel(1);
     let beat = Beat::default();
-    up.send(v1::HeartbeatRequest { message: Some(Up::Beat(beat)) }).await.unwrap();
-    let refused: Refused =
-        client.grpc.heartbeat(ReceiverStream::new(requests)).await.unwrap_err().into();
+    up.send(v1::HeartbeatRequest {
+        message: Some(Up::Beat(beat)),
+    })
+    .await
+    .unwrap();
+    let refused: Refused = client
+        .grpc
+        .heartbeat(ReceiverStream::new(requests))
+        .await
+        .unwrap_err()
+        .into();
     assert_eq!(refused.reason, "REQUEST_INVALID");
 }

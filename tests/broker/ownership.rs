@@ -19,7 +19,11 @@ async fn answers(client: &mut Client, job: &str) -> [String; 3] {
         refused
     });
     let closed = client.close(job).await;
-    [format!("{renewed:?}"), format!("{issued:?}"), format!("{closed:?}")]
+    [
+        format!("{renewed:?}"),
+        format!("{issued:?}"),
+        format!("{closed:?}"),
+    ]
 }
 
 #[tokio::test]
@@ -41,7 +45,10 @@ async fn somebody_elses_job_is_answered_as_one_that_does_not_exist() {
         assert!(theirs[0].contains("LEASE_UNKNOWN") && theirs[1].contains("JOB_UNKNOWN"));
     }
     // Nothing of that had any effect.
-    victim.renew(&opened.credentials[0].lease_id, 1).await.unwrap();
+    victim
+        .renew(&opened.credentials[0].lease_id, 1)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -54,7 +61,11 @@ async fn somebody_elses_job_id_cannot_be_opened() {
     request.job_id = opened.job_id;
     let refused = attacker.open(request).await.unwrap_err();
     assert_eq!(refused.reason, "JOB_ID_REUSED");
-    assert!(!refused.message.contains("spiffe://"), "{}", refused.message);
+    assert!(
+        !refused.message.contains("spiffe://"),
+        "{}",
+        refused.message
+    );
 }
 
 #[tokio::test]
@@ -86,7 +97,11 @@ async fn malformed_holders_and_ids_are_refused_by_name() {
     request.holder.as_mut().unwrap().secret.truncate(16);
     let refused = client.open(request).await.unwrap_err();
     assert_eq!(refused.reason, "REQUEST_INVALID");
-    assert!(refused.message.contains("holder.secret"), "{}", refused.message);
+    assert!(
+        refused.message.contains("holder.secret"),
+        "{}",
+        refused.message
+    );
     let refused = client.close("job_nonsense").await.unwrap_err();
     assert_eq!(refused.reason, "REQUEST_INVALID");
 }

@@ -27,7 +27,10 @@ async fn raises_the_generation_and_leaves_the_older_token_its_own_end() {
     }
     client.close(&opened.job_id).await.unwrap();
     for credential in [first, &second] {
-        assert!(!verifier.introspect(token(credential)).await.active, "an end is of all generations");
+        assert!(
+            !verifier.introspect(token(credential)).await.active,
+            "an end is of all generations"
+        );
     }
 }
 
@@ -55,7 +58,12 @@ async fn of_many_renewals_at_once_exactly_one_wins() {
         let (mut client, lease) = (client.clone(), opened.credentials[0].lease_id.clone());
         calls.spawn(async move { client.renew(&lease, 1).await.is_ok() });
     }
-    let won = calls.join_all().await.into_iter().filter(|won| *won).count();
+    let won = calls
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|won| *won)
+        .count();
     assert_eq!(won, 1);
 }
 
@@ -66,7 +74,10 @@ async fn survives_a_rotation_of_the_svid() {
     let opened = client.open_docs().await;
     let mut rotated = broker.client(CI).await;
     rotated.holder = client.holder.clone();
-    rotated.renew(&opened.credentials[0].lease_id, 1).await.unwrap();
+    rotated
+        .renew(&opened.credentials[0].lease_id, 1)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -78,10 +89,19 @@ async fn is_decided_under_todays_policy() {
     client.renew(&lease, 1).await.unwrap();
 
     for (change, reason) in [
-        (POLICY.replace("prod/ci/*", "prod/nobody/*"), "TASK_NOT_GRANTED"),
-        (POLICY.replace(r#""docs:read", "docs:write""#, r#""docs:read""#), "SCOPE_NOT_GRANTED"),
         (
-            POLICY.replace("https://docs.acme.example", "https://elsewhere.acme.example"),
+            POLICY.replace("prod/ci/*", "prod/nobody/*"),
+            "TASK_NOT_GRANTED",
+        ),
+        (
+            POLICY.replace(r#""docs:read", "docs:write""#, r#""docs:read""#),
+            "SCOPE_NOT_GRANTED",
+        ),
+        (
+            POLICY.replace(
+                "https://docs.acme.example",
+                "https://elsewhere.acme.example",
+            ),
             "CREDENTIAL_NOT_GRANTED",
         ),
     ] {

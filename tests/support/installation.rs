@@ -18,11 +18,11 @@ use super::client::Client;
 use super::process::Process;
 use super::{eventually, http};
 
-pub const TRUST_DOMAIN: &str = "acme.example";
-pub const BROKER: &str = "spiffe://acme.example/taskpass/broker";
+pub(crate) const TRUST_DOMAIN: &str = "acme.example";
+pub(crate) const BROKER: &str = "spiffe://acme.example/taskpass/broker";
 
 /// One task with two credentials, one short; verifiers; a person, a service and an AI agent.
-pub const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [task.deploy-docs]
 owner = "docs-platform@acme.example"
 purpose = "publish the documentation site"
@@ -80,7 +80,7 @@ workloads = ["spiffe://acme.example/prod/**"]
 workloads = ["spiffe://acme.example/dev/**"]
 "#;
 
-pub const FACTS: &str = r#"
+pub(crate) const FACTS: &str = r#"
 max_ttl = "1h"
 max_duration = "8h"
 [issuer.local]
@@ -88,45 +88,50 @@ kind = "jwt"
 "#;
 
 /// A broker, its authority, and its folder.
-pub struct Installation {
-    pub folder: TempDir,
-    pub authority: CertificateAuthority,
-    pub broker: Process,
-    pub workload: SocketAddr,
-    pub public: SocketAddr,
-    pub operations: SocketAddr,
+pub(crate) struct Installation {
+    pub(crate) folder: TempDir,
+    pub(crate) authority: CertificateAuthority,
+    pub(crate) broker: Process,
+    pub(crate) workload: SocketAddr,
+    pub(crate) public: SocketAddr,
+    pub(crate) operations: SocketAddr,
 }
 
 /// What differs between installations.
-pub struct Plan<'a> {
-    pub policy: &'a str,
-    pub heartbeat: u64,
-    pub limit: u64,
+pub(crate) struct Plan<'a> {
+    pub(crate) policy: &'a str,
+    pub(crate) heartbeat: u64,
+    pub(crate) limit: u64,
     /// Lines at the end of `broker.toml`.
-    pub more: &'a str,
+    pub(crate) more: &'a str,
 }
 
 impl Default for Plan<'_> {
     fn default() -> Self {
-        Self { policy: POLICY, heartbeat: 1, limit: 3, more: "" }
+        Self {
+            policy: POLICY,
+            heartbeat: 1,
+            limit: 3,
+            more: "",
+        }
     }
 }
 
 impl Installation {
     /// A broker with the policy above, up and ready.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Plan::default()).await
     }
 
     /// A broker as planned, up and ready.
-    pub async fn with(plan: Plan<'_>) -> Self {
+    pub(crate) async fn with(plan: Plan<'_>) -> Self {
         let mut this = Self::unready(plan);
         this.wait_until_ready().await;
         this
     }
 
     /// A broker as planned, started.
-    pub fn unready(plan: Plan<'_>) -> Self {
+    pub(crate) fn unready(plan: Plan<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let domain = TRUST_DOMAIN.parse().unwrap();
@@ -142,15 +147,22 @@ impl Installation {
         fs::write(at.join("broker.toml"), toml).unwrap();
         write_svid(&authority, &at.join("broker"), BROKER);
         let broker = start_broker(at);
-        Self { broker, folder, authority, workload, public, operations }
+        Self {
+            broker,
+            folder,
+            authority,
+            workload,
+            public,
+            operations,
+        }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Waits for `/readyz`.
-    pub async fn wait_until_ready(&mut self) {
+    pub(crate) async fn wait_until_ready(&mut self) {
         let address = self.operations;
         let broker = &mut self.broker;
         let ready = async || match http::get(address, "/readyz").await {
@@ -165,20 +177,23 @@ impl Installation {
     }
 
     /// Starts the broker again, after it was killed or stopped.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.broker = start_broker(self.folder.path());
         self.wait_until_ready().await;
     }
 
     /// A workload that calls the broker directly.
-    pub async fn client(&self, id: &str) -> Client {
+    pub(crate) async fn client(&self, id: &str) -> Client {
         Client::connect(self.workload, &self.identity(id)).await
     }
 
     /// Who a workload is and whom it trusts.
-    pub fn identity(&self, id: &str) -> TlsIdentity {
+    pub(crate) fn identity(&self, id: &str) -> TlsIdentity {
         let hour = Duration::from_secs(3600);
-        let issued = self.authority.issue(&id.parse().unwrap(), hour, UnixTime::now()).unwrap();
+        let issued = self
+            .authority
+            .issue(&id.parse().unwrap(), hour, UnixTime::now())
+            .unwrap();
         let bundles = BundleSet::new([self.authority.bundle().unwrap()]).unwrap();
         TlsIdentity {
             svids: Arc::new(FixedSvid::new(issued.parse().unwrap())),
@@ -188,7 +203,7 @@ impl Installation {
     }
 
     /// Writes the configuration of an agent that speaks for `id` to this user, and starts it.
-    pub async fn agent(&self, name: &str, id: &str) -> Process {
+    pub(crate) async fn agent(&self, name: &str, id: &str) -> Process {
         let at = self.folder.path();
         write_svid(&self.authority, &at.join(name), id);
         let uid = rustix::process::geteuid().as_raw();
@@ -211,7 +226,7 @@ uids = [{uid}]
     }
 
     /// Starts an agent that is configured.
-    pub async fn start_agent(&self, name: &str) -> Process {
+    pub(crate) async fn start_agent(&self, name: &str) -> Process {
         let config = self.path(&format!("{name}.toml"));
         let log = self.path(&format!("{name}.log"));
         let socket = self.path(&format!("{name}.sock"));
@@ -227,21 +242,26 @@ uids = [{uid}]
 }
 
 /// Writes an SVID into `<files>.pem` and `<files>.key`.
-pub fn write_svid(authority: &CertificateAuthority, files: &Path, id: &str) {
+pub(crate) fn write_svid(authority: &CertificateAuthority, files: &Path, id: &str) {
     let hour = Duration::from_secs(3600);
-    let issued = authority.issue(&id.parse().unwrap(), hour, UnixTime::now()).unwrap();
+    let issued = authority
+        .issue(&id.parse().unwrap(), hour, UnixTime::now())
+        .unwrap();
     write_private(&files.with_extension("key"), &issued.private_key_pem);
     fs::write(files.with_extension("pem"), &issued.certificates_pem).unwrap();
 }
 
-pub fn write_private(path: &Path, content: &str) {
+pub(crate) fn write_private(path: &Path, content: &str) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn start_broker(folder: &Path) -> Process {
     let config = folder.join("broker.toml");
-    Process::start(&["broker", "--config", config.to_str().unwrap()], &folder.join("broker.log"))
+    Process::start(
+        &["broker", "--config", config.to_str().unwrap()],
+        &folder.join("broker.log"),
+    )
 }
 
 fn free_ports() -> [SocketAddr; 3] {
@@ -255,7 +275,12 @@ fn broker_toml(
     public: SocketAddr,
     operations: SocketAddr,
 ) -> String {
-    let Plan { heartbeat, limit, more, .. } = plan;
+    let Plan {
+        heartbeat,
+        limit,
+        more,
+        ..
+    } = plan;
     format!(
         r#"issuer = "http://{public}"
 spiffe_id = "{BROKER}"

@@ -5,19 +5,22 @@
 //! - [`process`]: children that are killed when a test ends
 //! - [`http`]: plain HTTP against loopback ports
 
-pub mod client;
-pub mod http;
-pub mod installation;
-pub mod operator;
-pub mod process;
+pub(crate) mod client;
+pub(crate) mod http;
+pub(crate) mod installation;
+pub(crate) mod operator;
+pub(crate) mod process;
 
 use std::time::Duration;
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks again and again until the answer is there; panics when it never is.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let wait = async {
         loop {
@@ -27,5 +30,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
             }
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never happened: {what}"))
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("never happened: {what}"))
 }

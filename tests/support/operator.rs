@@ -10,36 +10,46 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::installation::Installation;
 
-pub struct Operator(pub AdminClient<Channel>);
+pub(crate) struct Operator(pub(crate) AdminClient<Channel>);
 
 impl Operator {
-    pub async fn connect(broker: &Installation) -> Self {
+    pub(crate) async fn connect(broker: &Installation) -> Self {
         let path = broker.path("admin.sock");
         let connector = tower::service_fn(move |_: Uri| {
             let path = path.clone();
             async move { UnixStream::connect(path).await.map(TokioIo::new) }
         });
         let endpoint = Endpoint::from_static("http://admin");
-        Self(AdminClient::new(endpoint.connect_with_connector(connector).await.unwrap()))
+        Self(AdminClient::new(
+            endpoint.connect_with_connector(connector).await.unwrap(),
+        ))
     }
 
     /// The audit record of a decision.
-    pub async fn decision(&mut self, id: &str) -> v1::AuditRecord {
-        let request = v1::GetAuditRecordRequest { key: Some(Key::DecisionId(id.into())) };
-        self.0.get_audit_record(request).await.unwrap().into_inner().record.unwrap()
+    pub(crate) async fn decision(&mut self, id: &str) -> v1::AuditRecord {
+        let request = v1::GetAuditRecordRequest {
+            key: Some(Key::DecisionId(id.into())),
+        };
+        self.0
+            .get_audit_record(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .record
+            .unwrap()
     }
 
     /// Every audit record of an event, oldest first.
-    pub async fn events(&mut self, event: &str) -> Vec<v1::AuditRecord> {
+    pub(crate) async fn events(&mut self, event: &str) -> Vec<v1::AuditRecord> {
         self.records(|request| request.event = event.into()).await
     }
 
     /// Every audit record of a job, oldest first.
-    pub async fn of_job(&mut self, job: &str) -> Vec<v1::AuditRecord> {
+    pub(crate) async fn of_job(&mut self, job: &str) -> Vec<v1::AuditRecord> {
         self.records(|request| request.job_id = job.into()).await
     }
 
-    pub async fn records(
+    pub(crate) async fn records(
         &mut self,
         select: impl Fn(&mut v1::ListAuditRecordsRequest),
     ) -> Vec<v1::AuditRecord> {
@@ -51,7 +61,12 @@ impl Operator {
                 ..v1::ListAuditRecordsRequest::default()
             };
             select(&mut request);
-            let page = self.0.list_audit_records(request).await.unwrap().into_inner();
+            let page = self
+                .0
+                .list_audit_records(request)
+                .await
+                .unwrap()
+                .into_inner();
             all.extend(page.records);
             match page.next_position {
                 0 => return all,
@@ -60,7 +75,7 @@ impl Operator {
         }
     }
 
-    pub async fn job(&mut self, id: &str) -> v1::GetJobResponse {
+    pub(crate) async fn job(&mut self, id: &str) -> v1::GetJobResponse {
         let request = v1::GetJobRequest { job_id: id.into() };
         self.0.get_job(request).await.unwrap().into_inner()
     }

@@ -8,17 +8,17 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_taskpass");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_taskpass");
 
 /// A child that dies with its test.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts `taskpass` with arguments; its output goes to a file.
-    pub fn start<S: AsRef<OsStr>>(arguments: &[S], log: &Path) -> Self {
+    pub(crate) fn start<S: AsRef<OsStr>>(arguments: &[S], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
         let child = Command::new(BINARY)
             .args(arguments)
@@ -28,39 +28,47 @@ impl Process {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { child, log: log.to_owned() }
+        Self {
+            child,
+            log: log.to_owned(),
+        }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// `kill -9`, and waits until it is dead.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn stop(&mut self) -> ExitStatus {
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.child.wait().unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    /// Waits until it has exited by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().cast_signed()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
     /// Panics with its log if it has exited.
-    pub fn must_run(&mut self) {
+    pub(crate) fn must_run(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("it exited with {status}:\n{}", self.log());
         }
     }
 
     /// What it wrote.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

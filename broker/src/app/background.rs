@@ -55,7 +55,7 @@ pub fn spawn(
         end_job::REPEAT_EVERY,
         work(move || {
             let this = Arc::clone(&this);
-            async move { drop(this.repeat_pending_ends().await) }
+            async move { this.repeat_pending_ends().await }
         }),
     );
     let this = Arc::clone(operations);

@@ -92,12 +92,11 @@ impl Operations {
         }
     }
 
-    /// Repeats the ends that the store did not take yet. Says how many are left.
-    pub async fn repeat_pending_ends(&self) -> usize {
+    /// Repeats the ends that the store did not take yet.
+    pub async fn repeat_pending_ends(&self) {
         for ending in self.pending_ends.waiting() {
             self.end(ending).await;
         }
-        self.pending_ends.waiting().len()
     }
 
     async fn end(&self, ending: Ending) -> (Progress, Option<Ended>) {

@@ -8,6 +8,10 @@ pub(crate) mod broker;
 pub(crate) mod completions;
 #[cfg(any(feature = "broker", feature = "agent"))]
 mod configuration;
+#[cfg(all(feature = "agent", feature = "broker"))]
+pub(crate) mod demo;
+#[cfg(all(feature = "agent", feature = "broker"))]
+pub(crate) mod dev;
 pub(crate) mod job;
 pub(crate) mod lease;
 mod own_jobs;
@@ -32,6 +36,12 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Broker(arguments) => broker::perform(arguments, context),
         #[cfg(feature = "agent")]
         Command::Agent(arguments) => agent::perform(arguments, context),
+        #[cfg(all(feature = "agent", feature = "broker"))]
+        Command::Demo(arguments) => demo::perform(&arguments, context),
+        #[cfg(all(feature = "agent", feature = "broker"))]
+        Command::DemoJob(arguments) => demo::perform_job(&arguments, context),
+        #[cfg(all(feature = "agent", feature = "broker"))]
+        Command::Dev(arguments) => dev::perform(arguments, context),
         Command::Run(arguments) => run::perform(arguments, context),
         Command::Token(arguments) => token::perform(&arguments, context),
         Command::Job(command) => job::perform(command, context),

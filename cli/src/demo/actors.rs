@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Something that the demo tells did not happen.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub(crate) enum Failed {
     /// The folder could not be set up.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -72,8 +72,9 @@ impl Actors {
         let agent = |name, workload| {
             stage.write_agent(&AgentFile { name, workload, uid, broker: ports.workload })
         };
-        let docs = agent("docs", &stage::workload("ci/docs")?)?;
-        let other = agent("other", &stage::workload("ci/other")?)?;
+        let (with_grant, without) = (stage::workload("ci/docs")?, stage::workload("ci/other")?);
+        let docs = agent("docs", &with_grant)?;
+        let other = agent("other", &without)?;
         let folder = stage.folder().to_owned();
         let start = |kind: &str, name: &str, config: &Path| {
             let mut command = Command::new(&binary);

@@ -12,7 +12,7 @@ use tokio::time::interval;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs until the resource server says that it is done.
-pub async fn run(server: &str, credential: &Path) -> io::Result<()> {
+pub(crate) async fn run(server: &str, credential: &Path) -> io::Result<()> {
     let stream = TcpStream::connect(server).await?;
     let (reader, mut writer) = stream.into_split();
     let mut said = BufReader::new(reader).lines();

@@ -10,7 +10,7 @@
 //! - [`transcript`]: what is told
 
 mod actors;
-pub mod job;
+pub(crate) mod job;
 mod resource_server;
 mod transcript;
 
@@ -62,15 +62,15 @@ kind = "jwt"
 
 /// What the demo was asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub(crate) struct Options {
     /// Show what the processes log.
-    pub verbose: bool,
+    pub(crate) verbose: bool,
     /// Leave the folder in place.
-    pub keep: bool,
+    pub(crate) keep: bool,
 }
 
 /// Runs the demo; `true` if everything happened that it tells.
-pub async fn run(options: Options) -> Result<bool, Failed> {
+pub(crate) async fn run(options: Options) -> Result<bool, Failed> {
     let folder = tempfile::Builder::new().prefix("taskpass-demo-").tempdir()?;
     let path = folder.path().to_owned();
     if options.keep {

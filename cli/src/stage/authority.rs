@@ -13,10 +13,10 @@ use super::{StageError, TRUST_DOMAIN, write, write_private};
 /// How long the authority lives.
 const LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long an SVID lives: as short as in a real installation.
-pub const SVID_LIFETIME: Duration = Duration::from_secs(3600);
+pub(crate) const SVID_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Issues SVIDs into files.
-pub struct Authority(CertificateAuthority);
+pub(crate) struct Authority(CertificateAuthority);
 
 impl Authority {
     /// The authority that a folder holds, or a new one.
@@ -34,7 +34,7 @@ impl Authority {
     }
 
     /// Issues an SVID into `<files>.pem` and `<files>.key`, in the place of an older one.
-    pub fn issue(&self, files: &Path, id: &SpiffeId) -> Result<(), StageError> {
+    pub(crate) fn issue(&self, files: &Path, id: &SpiffeId) -> Result<(), StageError> {
         let issued = self.0.issue(id, SVID_LIFETIME, UnixTime::now())?;
         write_private(&files.with_extension("key"), issued.private_key_pem.as_bytes())?;
         write_private(&files.with_extension("pem"), issued.certificates_pem.as_bytes())

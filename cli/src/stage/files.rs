@@ -9,30 +9,30 @@ use super::{Ports, TRUST_DOMAIN};
 
 /// What differs between staged brokers.
 #[derive(Debug, Clone, Copy)]
-pub struct BrokerFile<'a> {
+pub(crate) struct BrokerFile<'a> {
     /// Where it listens.
-    pub ports: Ports,
+    pub(crate) ports: Ports,
     /// The operator's socket, relative to the folder.
-    pub admin_socket: &'a str,
+    pub(crate) admin_socket: &'a str,
     /// How often holders beat.
-    pub heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
     /// The silence that ends jobs.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
     /// Calls a second that one workload may make.
-    pub calls_per_second: u32,
+    pub(crate) calls_per_second: u32,
 }
 
 /// What differs between staged agents.
 #[derive(Debug, Clone, Copy)]
-pub struct AgentFile<'a> {
+pub(crate) struct AgentFile<'a> {
     /// Its name: of its files, its socket and its state.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The workload that it speaks for.
-    pub workload: &'a SpiffeId,
+    pub(crate) workload: &'a SpiffeId,
     /// The user that it speaks to.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// The broker's port.
-    pub broker: std::net::SocketAddr,
+    pub(crate) broker: std::net::SocketAddr,
 }
 
 impl BrokerFile<'_> {

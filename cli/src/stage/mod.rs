@@ -6,8 +6,8 @@
 //! - [`authority`]: the certificate authority of the folder, and the SVIDs that it issues
 //! - [`files`]: configuration and policy
 
-pub mod authority;
-pub mod files;
+pub(crate) mod authority;
+pub(crate) mod files;
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -24,29 +24,29 @@ use self::authority::Authority;
 use self::files::{AgentFile, BrokerFile};
 
 /// The trust domain of every stage.
-pub const TRUST_DOMAIN: &str = "acme.example";
+pub(crate) const TRUST_DOMAIN: &str = "acme.example";
 
 /// An installation in a folder.
-pub struct Stage {
+pub(crate) struct Stage {
     folder: PathBuf,
     /// Issues the SVIDs.
-    pub authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 /// Where a staged broker listens.
 #[derive(Debug, Clone, Copy)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// Workloads.
-    pub workload: SocketAddr,
+    pub(crate) workload: SocketAddr,
     /// Discovery and the key set.
-    pub public: SocketAddr,
+    pub(crate) public: SocketAddr,
     /// Health and metrics.
-    pub operations: SocketAddr,
+    pub(crate) operations: SocketAddr,
 }
 
 /// The stage could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum StageError {
+pub(crate) enum StageError {
     /// A file or folder.
     #[error("cannot write `{}`: {source}", path.display())]
     File {
@@ -71,7 +71,7 @@ pub enum StageError {
 
 impl Ports {
     /// Three ports that nobody listens on at the moment.
-    pub fn free() -> Result<Self, StageError> {
+    pub(crate) fn free() -> Result<Self, StageError> {
         // Held together, so that the three differ.
         let listeners: Vec<TcpListener> = (0..3)
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
@@ -86,7 +86,7 @@ impl Ports {
 
 impl Stage {
     /// Takes a folder, private to its owner, and the authority that it holds or a new one.
-    pub fn open(folder: &Path) -> Result<Self, StageError> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, StageError> {
         make_folder(folder)?;
         for inside in ["svids", "policy", "agents"] {
             make_folder(&folder.join(inside))?;
@@ -95,12 +95,12 @@ impl Stage {
     }
 
     /// The folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Writes `broker.toml` with everything that it names, and answers where it is.
-    pub fn write_broker(&self, broker: &BrokerFile<'_>) -> Result<PathBuf, StageError> {
+    pub(crate) fn write_broker(&self, broker: &BrokerFile<'_>) -> Result<PathBuf, StageError> {
         let key = self.folder.join("seal.key");
         if !key.exists() {
             write_private(&key, new_sealing_key()?.as_bytes())?;
@@ -113,7 +113,7 @@ impl Stage {
     }
 
     /// Writes the policy and the installation's facts, unless they are there.
-    pub fn write_policy(&self, policy: &str, installation: &str) -> Result<(), StageError> {
+    pub(crate) fn write_policy(&self, policy: &str, installation: &str) -> Result<(), StageError> {
         let files = [("policy/demo.toml", policy), ("installation.toml", installation)];
         for (name, content) in files {
             let path = self.folder.join(name);
@@ -125,7 +125,7 @@ impl Stage {
     }
 
     /// Writes the configuration of an agent that speaks for one workload to one user.
-    pub fn write_agent(&self, agent: &AgentFile<'_>) -> Result<PathBuf, StageError> {
+    pub(crate) fn write_agent(&self, agent: &AgentFile<'_>) -> Result<PathBuf, StageError> {
         self.authority.issue(&self.svid_files(agent.name), agent.workload)?;
         let path = self.folder.join("agents").join(format!("{}.toml", agent.name));
         write(&path, agent.to_toml(&self.folder, &broker_id()?).as_bytes())?;
@@ -133,18 +133,18 @@ impl Stage {
     }
 
     /// The two files of an SVID, without their endings.
-    pub fn svid_files(&self, name: &str) -> PathBuf {
+    pub(crate) fn svid_files(&self, name: &str) -> PathBuf {
         self.folder.join("svids").join(name)
     }
 }
 
 /// The SPIFFE ID of a staged broker.
-pub fn broker_id() -> Result<SpiffeId, InvalidSpiffeId> {
+pub(crate) fn broker_id() -> Result<SpiffeId, InvalidSpiffeId> {
     workload("taskpass/broker")
 }
 
 /// A workload of the stage's trust domain.
-pub fn workload(path: &str) -> Result<SpiffeId, InvalidSpiffeId> {
+pub(crate) fn workload(path: &str) -> Result<SpiffeId, InvalidSpiffeId> {
     format!("spiffe://{TRUST_DOMAIN}/{path}").parse()
 }
 

@@ -1,0 +1,95 @@
+//! `taskpass dev`: broker, agent and certificate authority in one process.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::context::Context;
+use crate::daemon;
+use crate::dev::{self, Options, Running};
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::log::LogArguments;
+
+const LONG_ABOUT: &str = "\
+Runs a broker, an agent and a certificate authority in one process, for development: real mutual TLS, a \
+store that survives, policy files that are reloaded as they change. No root token, nothing to unseal.
+
+Everything lies in one folder that only you can read. You are the workload `ci/docs` of `acme.example` \
+unless --workload says otherwise; the sample policy grants it the task `deploy-docs`.";
+
+const EXAMPLES: &str = "\
+Examples:
+  taskpass dev
+  taskpass dev --dir /tmp/taskpass-dev --workload agents/researcher
+
+Exit codes:
+  0 stopped as asked; 1 failed; 128+n a second signal n did not wait for the end.
+  More: `taskpass help exit-codes`";
+
+/// The command line of `dev`.
+#[derive(Debug, Args)]
+#[command(
+    about = "Runs everything in one process, for development",
+    long_about = LONG_ABOUT,
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Arguments {
+    /// The folder [default: $XDG_STATE_HOME/taskpass/dev, or ~/.local/state/taskpass/dev]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// The path of the workload that you are
+    #[arg(long, value_name = "PATH", default_value = "ci/docs")]
+    workload: String,
+
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Performs the command.
+pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let folder = arguments.dir.or_else(|| default_folder(&context.environment));
+    let folder = folder.ok_or_else(|| {
+        Failure::usage("there is no home directory to keep the folder in").remedy("name one: --dir DIR")
+    })?;
+    let folder = std::path::absolute(&folder)
+        .map_err(|error| Failure::new("cannot find the folder").why(error))?;
+    arguments.log.start()?;
+    let options = Options { folder, workload: arguments.workload };
+    daemon::run("`taskpass dev`", |shutdown| dev::run(options, shutdown, greet))
+}
+
+/// As the XDG Base Directory Specification has it.
+fn default_folder(environment: &Environment) -> Option<PathBuf> {
+    let home = || environment.directory("HOME").map(|home| home.join(".local/state"));
+    Some(environment.directory("XDG_STATE_HOME").or_else(home)?.join("taskpass/dev"))
+}
+
+/// Tells where everything is; a script reads it as well as a person.
+fn greet(running: &Running) {
+    let Running { agent_socket, admin_socket, policy, workload, ports } = running;
+    let greeting = format!(
+        "\
+taskpass dev is up. In another terminal:
+
+  export TASKPASS_AGENT_SOCKET={agent}
+  export TASKPASS_ADMIN_SOCKET={admin}
+  taskpass run --task deploy-docs --param ref=refs/heads/main -- \\
+    sh -c 'ls -l $TASKPASS_CREDENTIALS_DIR'
+
+You are     {workload}
+Policy      {policy} (reloaded as it changes)
+Broker      {broker}, discovery at http://{public}, metrics at http://{operations}/metrics",
+        agent = agent_socket.display(),
+        admin = admin_socket.display(),
+        policy = policy.display(),
+        broker = ports.workload,
+        public = ports.public,
+        operations = ports.operations,
+    );
+    // Whoever closed standard output has seen enough.
+    let _ = writeln!(std::io::stdout(), "{greeting}");
+}

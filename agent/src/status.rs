@@ -64,12 +64,12 @@ impl NodeStatus {
                 pid: peer.process.pid(),
                 spiffe_id: spiffe_id.map(|identity| identity.spiffe_id.clone()),
             },
-            problems: self.problems(peer, identity),
+            problems: self.problems(),
             identities,
         }
     }
 
-    fn problems(&self, peer: &Peer, identity: Option<usize>) -> Vec<ProblemStatus> {
+    fn problems(&self) -> Vec<ProblemStatus> {
         let mut found = Vec::new();
         let mut problem = |what: String, remedy: &str| {
             found.push(ProblemStatus {
@@ -77,10 +77,6 @@ impl NodeStatus {
                 remedy: remedy.to_owned(),
             });
         };
-        if identity.is_none() {
-            let what = format!("no identity is for user `{}`", peer.uid);
-            problem(what, "add it to an `[[identity]]` of agent.toml");
-        }
         let now = self.clock.unix_millis() / 1000;
         for parts in &self.identities {
             let svid = parts.svids.current();

@@ -111,7 +111,11 @@ pub(crate) async fn run(
 /// Fixed ports, as a real broker has them.
 fn ports() -> Ports {
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    Ports { workload: local(8440), public: local(8443), operations: local(9440) }
+    Ports {
+        workload: local(8440),
+        public: local(8443),
+        operations: local(9440),
+    }
 }
 
 fn configure(
@@ -127,8 +131,12 @@ fn configure(
         calls_per_second: 200,
     })?;
     let uid = rustix::process::geteuid().as_raw();
-    let agent =
-        stage.write_agent(&AgentFile { name: AGENT, workload, uid, broker: ports.workload })?;
+    let agent = stage.write_agent(&AgentFile {
+        name: AGENT,
+        workload,
+        uid,
+        broker: ports.workload,
+    })?;
     let folder: &Path = stage.folder();
     let running = Running {
         agent_socket: folder.join(format!("{AGENT}.sock")),
@@ -137,7 +145,11 @@ fn configure(
         workload: workload.clone(),
         ports,
     };
-    Ok((BrokerConfig::load(&broker)?, AgentConfig::load(&agent)?, running))
+    Ok((
+        BrokerConfig::load(&broker)?,
+        AgentConfig::load(&agent)?,
+        running,
+    ))
 }
 
 /// Rotates the SVIDs at half their life, as SPIRE does.
@@ -153,7 +165,9 @@ async fn keep_svids_fresh(
             _ = ticks.tick() => {}
             () = shutdown.cancelled() => return Ok(()),
         }
-        stage.authority.issue(&stage.svid_files("broker"), &stage::broker_id()?)?;
+        stage
+            .authority
+            .issue(&stage.svid_files("broker"), &stage::broker_id()?)?;
         stage.authority.issue(&stage.svid_files(AGENT), workload)?;
     }
 }

@@ -235,7 +235,7 @@ async fn a_graceful_shutdown_tells_streams_to_go_and_ends_them() {
     broker.broker.signal(rustix::process::Signal::TERM);
     assert!(matches!(stream.next().await, Some(Down::Reconnect(_))));
     assert!(stream.next().await.is_none());
-    assert!(broker.broker.stop().success());
+    assert!(broker.broker.wait().success());
 }
 
 #[tokio::test]

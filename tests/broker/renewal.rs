@@ -4,7 +4,7 @@ use std::fs;
 
 use taskpass_proto::v1;
 
-use crate::support::client::token;
+use crate::support::client::{Client, token};
 use crate::support::eventually;
 use crate::support::installation::{Installation, POLICY};
 
@@ -87,6 +87,11 @@ async fn is_decided_under_todays_policy() {
     let opened = client.open_docs().await;
     let lease = opened.credentials[0].lease_id.clone();
     client.renew(&lease, 1).await.unwrap();
+    // Names a generation that is none: decided first, and refused for the generation if it is granted.
+    let attempt = |client: &Client| {
+        let (mut client, lease) = (client.clone(), lease.clone());
+        async move { client.renew(&lease, 0).await.unwrap_err() }
+    };
 
     for (change, reason) in [
         (
@@ -107,17 +112,17 @@ async fn is_decided_under_todays_policy() {
     ] {
         fs::write(broker.path("policy/policy.toml"), change).unwrap();
         let refused = eventually("the renewal is refused", || {
-            let (mut client, lease) = (client.clone(), lease.clone());
-            async move {
-                let current = match client.renew(&lease, 0).await.unwrap_err() {
-                    mismatch if mismatch.reason == "GENERATION_MISMATCH" => return None,
-                    refused => refused,
-                };
-                Some(current)
-            }
+            let attempt = attempt(&client);
+            async move { Some(attempt.await).filter(|r| r.reason != "GENERATION_MISMATCH") }
         })
         .await;
         assert_eq!(refused.reason, reason);
+        fs::write(broker.path("policy/policy.toml"), POLICY).unwrap();
+        eventually("the renewal is granted again", || {
+            let attempt = attempt(&client);
+            async move { Some(attempt.await).filter(|r| r.reason == "GENERATION_MISMATCH") }
+        })
+        .await;
     }
 }
 

@@ -242,16 +242,12 @@ fn client(channel: Channel) -> BrokerClient<Channel> {
     BrokerClient::new(channel).max_encoding_message_size(MAX_HEARTBEAT_BYTES)
 }
 
-/// An error with its causes, on one line.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = next.source();
+/// Why a call got no answer, in the words of the innermost cause: those around it say less.
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let innermost = std::iter::successors(Some(error), |error| error.source()).last();
+    match innermost.map(|cause| (cause, cause.downcast_ref::<Status>())) {
+        Some((_, Some(status))) => status.message().to_owned(),
+        Some((cause, None)) => cause.to_string(),
+        None => error.to_string(),
     }
-    text
 }

@@ -518,13 +518,20 @@ impl Keeper {
             (None, Ok(_)) => Err(JobError::Unknown),
             (Some(job), Ok(issued)) => {
                 let random = &self.parts.random;
-                for issued in issued.credentials {
-                    if let Some(held) = Held::new(issued, asked_at, random.fraction()) {
-                        remember(&mut self.parts.journal, id, &held);
-                        job.view.send_modify(|view| view.credentials.push(held));
-                    }
+                let added: Vec<Held> = issued
+                    .credentials
+                    .into_iter()
+                    .filter_map(|issued| Held::new(issued, asked_at, random.fraction()))
+                    .collect();
+                for held in &added {
+                    remember(&mut self.parts.journal, id, held);
                 }
-                Ok(job.view.borrow().clone())
+                job.view
+                    .send_modify(|view| view.credentials.extend(added.iter().cloned()));
+                Ok(JobView {
+                    credentials: added,
+                    ..job.view.borrow().clone()
+                })
             }
         };
         let _ = reply.send(answer);

@@ -162,7 +162,7 @@ impl Jobs {
         .await
     }
 
-    /// Issues more to a job; answers it with everything that it has.
+    /// Issues more to a job; answers it with what was issued.
     pub async fn issue(
         &self,
         id: JobId,

@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::renewal::wait_after_failure;
 
 /// How long a caller waits for a broker that is away.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Opens a job, or says why not.
 pub(super) async fn open(

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::Stream;
+use prost::Message;
 use taskpass_proto::v1;
 use taskpass_proto::v1::broker_server::Broker;
 use tonic::{Request, Response, Status, Streaming};
@@ -33,6 +34,17 @@ impl BrokerService {
         let connection = connection(request)?;
         self.gate.admit(connection.peer(), kind).map_err(refused)
     }
+
+    /// Admits a call whose request is one message.
+    fn admit_message<T: Message>(
+        &self,
+        request: &Request<T>,
+        kind: CallKind,
+    ) -> Result<Caller, Status> {
+        let caller = self.admit(request, kind)?;
+        requests::check_size(request.get_ref()).map_err(refused)?;
+        Ok(caller)
+    }
 }
 
 #[tonic::async_trait]
@@ -41,7 +53,7 @@ impl Broker for BrokerService {
         &self,
         request: Request<v1::OpenJobRequest>,
     ) -> Result<Response<v1::OpenJobResponse>, Status> {
-        let caller = self.admit(&request, CallKind::Asks)?;
+        let caller = self.admit_message(&request, CallKind::Asks)?;
         let request = requests::open_job(request.into_inner()).map_err(refused)?;
         let opened = self
             .operations
@@ -55,7 +67,7 @@ impl Broker for BrokerService {
         &self,
         request: Request<v1::IssueRequest>,
     ) -> Result<Response<v1::IssueResponse>, Status> {
-        let caller = self.admit(&request, CallKind::Asks)?;
+        let caller = self.admit_message(&request, CallKind::Asks)?;
         let request = requests::issue(request.into_inner()).map_err(refused)?;
         let issued = self
             .operations
@@ -69,7 +81,7 @@ impl Broker for BrokerService {
         &self,
         request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::RenewResponse>, Status> {
-        let caller = self.admit(&request, CallKind::Asks)?;
+        let caller = self.admit_message(&request, CallKind::Asks)?;
         let request = requests::renew(request.into_inner()).map_err(refused)?;
         let renewed = self
             .operations
@@ -83,7 +95,7 @@ impl Broker for BrokerService {
         &self,
         request: Request<v1::CloseJobRequest>,
     ) -> Result<Response<v1::CloseJobResponse>, Status> {
-        let caller = self.admit(&request, CallKind::GivesBack)?;
+        let caller = self.admit_message(&request, CallKind::GivesBack)?;
         let request = requests::close_job(request.into_inner()).map_err(refused)?;
         let progress = self
             .operations
@@ -115,7 +127,7 @@ impl Broker for BrokerService {
         &self,
         request: Request<v1::IntrospectRequest>,
     ) -> Result<Response<v1::IntrospectResponse>, Status> {
-        let caller = self.admit(&request, CallKind::GivesBack)?;
+        let caller = self.admit_message(&request, CallKind::GivesBack)?;
         let token = Zeroizing::new(request.into_inner().token);
         let claims = self
             .operations

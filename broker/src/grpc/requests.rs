@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use prost::Message;
 use taskpass_proto::holder::HolderSecret;
 use taskpass_proto::ids::{JobId, LeaseId};
 use taskpass_proto::limits::{
     MAX_JOBS_PER_HEARTBEAT, MAX_LEASES_PER_JOB, MAX_NAME_BYTES, MAX_PARAMETER_BYTES,
-    MAX_PARAMETERS, MAX_SCOPES, MAX_TASK_NAME_BYTES,
+    MAX_PARAMETERS, MAX_REQUEST_BYTES, MAX_SCOPES, MAX_TASK_NAME_BYTES,
 };
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
@@ -22,6 +23,14 @@ use crate::operations::heartbeat::Hello;
 use crate::operations::issue::IssueMore;
 use crate::operations::open_job::OpenJob;
 use crate::operations::renew::Renew;
+
+/// Refuses a request that is larger than the contract allows.
+pub fn check_size(request: &impl Message) -> Result<(), Refusal> {
+    if request.encoded_len() > MAX_REQUEST_BYTES {
+        return Err(too_large("the request", MAX_REQUEST_BYTES, "bytes"));
+    }
+    Ok(())
+}
 
 /// Parses a request to open a job.
 pub fn open_job(request: v1::OpenJobRequest) -> Result<OpenJob, Refusal> {

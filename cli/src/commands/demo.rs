@@ -53,7 +53,10 @@ pub(crate) struct JobArguments {
 
 /// Performs the command.
 pub(crate) fn perform(arguments: &Arguments, _: &Context) -> Result<Exit, Failure> {
-    let options = Options { verbose: arguments.verbose, keep: arguments.keep };
+    let options = Options {
+        verbose: arguments.verbose,
+        keep: arguments.keep,
+    };
     let happened = runtime()?.block_on(demo::run(options));
     match happened {
         Ok(true) => Ok(Exit::Fine),
@@ -65,7 +68,8 @@ pub(crate) fn perform(arguments: &Arguments, _: &Context) -> Result<Exit, Failur
 /// Runs as the demo's job.
 pub(crate) fn perform_job(arguments: &JobArguments, context: &Context) -> Result<Exit, Failure> {
     let directory = context.environment.directory("TASKPASS_CREDENTIALS_DIR");
-    let directory = directory.ok_or_else(|| Failure::new("this runs inside `taskpass demo` only"))?;
+    let directory =
+        directory.ok_or_else(|| Failure::new("this runs inside `taskpass demo` only"))?;
     let credential = directory.join(&arguments.credential);
     let run = demo::job::run(&arguments.server, &credential);
     match runtime()?.block_on(run) {
@@ -75,6 +79,8 @@ pub(crate) fn perform_job(arguments: &JobArguments, context: &Context) -> Result
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     built.map_err(|error| Failure::new("cannot start").why(error))
 }

@@ -51,26 +51,49 @@ pub(crate) struct Arguments {
 
 /// Performs the command.
 pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let folder = arguments.dir.or_else(|| default_folder(&context.environment));
+    let folder = arguments
+        .dir
+        .or_else(|| default_folder(&context.environment));
     let folder = folder.ok_or_else(|| {
-        Failure::usage("there is no home directory to keep the folder in").remedy("name one: --dir DIR")
+        Failure::usage("there is no home directory to keep the folder in")
+            .remedy("name one: --dir DIR")
     })?;
     let folder = std::path::absolute(&folder)
         .map_err(|error| Failure::new("cannot find the folder").why(error))?;
     arguments.log.start()?;
-    let options = Options { folder, workload: arguments.workload };
-    daemon::run("`taskpass dev`", |shutdown| dev::run(options, shutdown, greet))
+    let options = Options {
+        folder,
+        workload: arguments.workload,
+    };
+    daemon::run("`taskpass dev`", |shutdown| {
+        dev::run(options, shutdown, greet)
+    })
 }
 
 /// As the XDG Base Directory Specification has it.
 fn default_folder(environment: &Environment) -> Option<PathBuf> {
-    let home = || environment.directory("HOME").map(|home| home.join(".local/state"));
-    Some(environment.directory("XDG_STATE_HOME").or_else(home)?.join("taskpass/dev"))
+    let home = || {
+        environment
+            .directory("HOME")
+            .map(|home| home.join(".local/state"))
+    };
+    Some(
+        environment
+            .directory("XDG_STATE_HOME")
+            .or_else(home)?
+            .join("taskpass/dev"),
+    )
 }
 
 /// Tells where everything is; a script reads it as well as a person.
 fn greet(running: &Running) {
-    let Running { agent_socket, admin_socket, policy, workload, ports } = running;
+    let Running {
+        agent_socket,
+        admin_socket,
+        policy,
+        workload,
+        ports,
+    } = running;
     let greeting = format!(
         "\
 taskpass dev is up. In another terminal:

@@ -70,7 +70,12 @@ impl Actors {
         })?;
         let uid = rustix::process::geteuid().as_raw();
         let agent = |name, workload| {
-            stage.write_agent(&AgentFile { name, workload, uid, broker: ports.workload })
+            stage.write_agent(&AgentFile {
+                name,
+                workload,
+                uid,
+                broker: ports.workload,
+            })
         };
         let (with_grant, without) = (stage::workload("ci/docs")?, stage::workload("ci/other")?);
         let docs = agent("docs", &with_grant)?;
@@ -78,7 +83,12 @@ impl Actors {
         let folder = stage.folder().to_owned();
         let start = |kind: &str, name: &str, config: &Path| {
             let mut command = Command::new(&binary);
-            command.arg(kind).arg("--config").arg(config).kill_on_drop(true).stdin(Stdio::null());
+            command
+                .arg(kind)
+                .arg("--config")
+                .arg(config)
+                .kill_on_drop(true)
+                .stdin(Stdio::null());
             if verbose {
                 command.stderr(Stdio::inherit()).stdout(Stdio::inherit());
             } else {
@@ -110,9 +120,15 @@ impl Actors {
         let mut command = self.task("run", "docs");
         command.args(["--task", "deploy-docs", "--param", "ref=refs/heads/main"]);
         if self.uses_disk() {
-            command.arg("--allow-disk").arg("--credentials-dir").arg(&self.folder);
+            command
+                .arg("--allow-disk")
+                .arg("--credentials-dir")
+                .arg(&self.folder);
         }
-        command.arg("--").arg(&self.binary).args(["demo-job", "--server", &server.to_string()]);
+        command
+            .arg("--")
+            .arg(&self.binary)
+            .args(["demo-job", "--server", &server.to_string()]);
         if !self.verbose {
             command.stdout(Stdio::null()).stderr(Stdio::null());
         }
@@ -129,7 +145,9 @@ impl Actors {
     }
 
     pub(super) fn agent_pid(&self) -> Result<u32, Failed> {
-        self.agent.id().ok_or_else(|| Failed::new("the agent has exited by itself"))
+        self.agent
+            .id()
+            .ok_or_else(|| Failed::new("the agent has exited by itself"))
     }
 
     /// `kill -9`. Answers when it was dead.
@@ -144,7 +162,10 @@ impl Actors {
     /// Lets everybody finish.
     pub(super) async fn stop(mut self) {
         for child in [&mut self.other, &mut self.broker] {
-            if let Some(pid) = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
+            if let Some(pid) = child
+                .id()
+                .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()))
+            {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             }
         }
@@ -155,7 +176,9 @@ impl Actors {
 
     fn task(&self, command: &str, agent: &str) -> Command {
         let mut task = Command::new(&self.binary);
-        task.arg(command).arg("--agent-socket").arg(self.socket(agent));
+        task.arg(command)
+            .arg("--agent-socket")
+            .arg(self.socket(agent));
         task.kill_on_drop(true).stdin(Stdio::null());
         task
     }
@@ -191,12 +214,16 @@ impl Actors {
             }
             sleep(LOOK_EVERY).await;
         }
-        Err(Failed::new("the broker or an agent did not come up in time"))
+        Err(Failed::new(
+            "the broker or an agent did not come up in time",
+        ))
     }
 
     /// Whether the broker says that it is ready, and both agents have their sockets.
     async fn is_ready(&self) -> bool {
-        let sockets = ["docs", "other"].iter().all(|name| self.socket(name).exists());
+        let sockets = ["docs", "other"]
+            .iter()
+            .all(|name| self.socket(name).exists());
         sockets && ready(self.ports.operations).await.unwrap_or(false)
     }
 }
@@ -215,7 +242,9 @@ impl Running {
         if status.code() == Some(code) {
             return Ok(());
         }
-        Err(Failed::new(format!("`taskpass run` ended with {status} and not with {code}")))
+        Err(Failed::new(format!(
+            "`taskpass run` ended with {status} and not with {code}"
+        )))
     }
 }
 

@@ -16,7 +16,9 @@ pub(crate) async fn run(server: &str, credential: &Path) -> io::Result<()> {
     let stream = TcpStream::connect(server).await?;
     let (reader, mut writer) = stream.into_split();
     let mut said = BufReader::new(reader).lines();
-    writer.write_all(format!("{}\n", std::process::id()).as_bytes()).await?;
+    writer
+        .write_all(format!("{}\n", std::process::id()).as_bytes())
+        .await?;
     let mut brought = String::new();
     let mut ticks = interval(LOOK_EVERY);
     loop {

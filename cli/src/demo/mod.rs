@@ -71,7 +71,9 @@ pub(crate) struct Options {
 
 /// Runs the demo; `true` if everything happened that it tells.
 pub(crate) async fn run(options: Options) -> Result<bool, Failed> {
-    let folder = tempfile::Builder::new().prefix("taskpass-demo-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("taskpass-demo-")
+        .tempdir()?;
     let path = folder.path().to_owned();
     if options.keep {
         // From here on nobody removes it.
@@ -124,7 +126,9 @@ async fn works_while_the_job_runs(
     let renewed = visit.token().await?;
     let second = server.expect_active(&renewed).await?;
     if second.jti == facts.jti {
-        return Err(Failed::new("the job came with the same token again, not with a renewed one"));
+        return Err(Failed::new(
+            "the job came with the same token again, not with a renewed one",
+        ));
     }
     tell.happened(&format!(
         "the agent renewed it while the job ran: {} became {}",
@@ -134,7 +138,10 @@ async fn works_while_the_job_runs(
 
     let ended = finish(&mut visit).await?;
     let refused = server.wait_until_refused(&renewed, ended, PATIENCE).await?;
-    tell.happened(&format!("the job ended; {} later the broker says: not active", ms(refused)));
+    tell.happened(&format!(
+        "the job ended; {} later the broker says: not active",
+        ms(refused)
+    ));
     job.expect_success(PATIENCE).await
 }
 
@@ -152,7 +159,10 @@ async fn gone_after_a_kill_of_the_job(
     tell.command(&format!("kill -9 {pid}          # the job"));
     let ended = visit.kill().await?;
     let refused = server.wait_until_refused(&token, ended, PATIENCE).await?;
-    tell.happened(&format!("{} after its death the broker says: not active", ms(refused)));
+    tell.happened(&format!(
+        "{} after its death the broker says: not active",
+        ms(refused)
+    ));
     job.expect_exit(137, PATIENCE).await
 }
 
@@ -167,7 +177,9 @@ async fn gone_after_a_kill_of_the_agent(
     let token = visit.token().await?;
     server.expect_active(&token).await?;
     let pid = actors.agent_pid()?;
-    tell.command(&format!("kill -9 {pid}          # the agent; the job goes on, and nobody can close it"));
+    tell.command(&format!(
+        "kill -9 {pid}          # the agent; the job goes on, and nobody can close it"
+    ));
     let killed = actors.kill_agent().await?;
     let refused = server.wait_until_refused(&token, killed, PATIENCE).await?;
     let limit = LIMIT.as_secs();
@@ -185,7 +197,10 @@ async fn denied_without_a_grant(actors: &Actors, tell: &mut Transcript) -> Resul
     tell.command("taskpass token --task deploy-docs --param ref=refs/heads/main   # as spiffe://acme.example/ci/other");
     let output = actors.ask_without_a_grant().await?;
     if output.status.code() != Some(1) {
-        return Err(Failed::new(format!("it exited with {} and not with 1", output.status)));
+        return Err(Failed::new(format!(
+            "it exited with {} and not with 1",
+            output.status
+        )));
     }
     if !output.stdout.is_empty() {
         return Err(Failed::new("it printed something on standard output"));
@@ -196,8 +211,10 @@ async fn denied_without_a_grant(actors: &Actors, tell: &mut Transcript) -> Resul
     }
     tell.quote(&said);
     tell.happened("denied: TASK_NOT_GRANTED. This line of policy would allow it:");
-    tell.quote(r#"[[task.deploy-docs.grant]]
-workload = ["spiffe://acme.example/ci/docs", "spiffe://acme.example/ci/other"]"#);
+    tell.quote(
+        r#"[[task.deploy-docs.grant]]
+workload = ["spiffe://acme.example/ci/docs", "spiffe://acme.example/ci/other"]"#,
+    );
     Ok(())
 }
 

@@ -66,7 +66,9 @@ impl ResourceServer {
     pub(super) async fn start(stage: &Stage, broker: SocketAddr) -> Result<Self, Failed> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let svid = stage.svid_files("docs-api");
-        stage.authority.issue(&svid, &stage::workload("docs-api")?)?;
+        stage
+            .authority
+            .issue(&svid, &stage::workload("docs-api")?)?;
         let paths = SvidPaths {
             certificate: svid.with_extension("pem"),
             private_key: svid.with_extension("key"),
@@ -77,7 +79,11 @@ impl ResourceServer {
         let domain = TRUST_DOMAIN.parse()?;
         let bundle = [(domain, stage.folder().join("bundle.pem"))];
         let (bundles, _) = files::bundles(bundle.into()).map_err(|e| said(&e))?;
-        let identity = TlsIdentity { svids: Arc::new(svids), bundles: Arc::new(bundles), time };
+        let identity = TlsIdentity {
+            svids: Arc::new(svids),
+            bundles: Arc::new(bundles),
+            time,
+        };
         let config = identity.client_config(stage::broker_id()?, Alpn::Http1);
         Ok(Self {
             address: listener.local_addr()?,
@@ -107,7 +113,9 @@ impl ResourceServer {
     /// Insists that the broker says: active.
     pub(super) async fn expect_active(&self, token: &str) -> Result<Facts, Failed> {
         let answer = self.ask(token).await?;
-        answer.ok_or_else(|| Failed::new("the broker says that the token of a live job is not active"))
+        answer.ok_or_else(|| {
+            Failed::new("the broker says that the token of a live job is not active")
+        })
     }
 
     /// Asks until the broker says: not active. Answers how long after `ended` that was.
@@ -143,7 +151,12 @@ impl ResourceServer {
         open.sender.ready().await.map_err(said)?;
         let response = open.sender.send_request(request).await.map_err(said)?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(said)?.to_bytes();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(said)?
+            .to_bytes();
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_| Failed::new(format!("the broker answered {status}")))?;
         Ok(answer.facts.filter(|_| answer.active))
@@ -152,12 +165,18 @@ impl ResourceServer {
     async fn connect(&self) -> Result<Connection, Failed> {
         let stream = TcpStream::connect(self.broker).await?;
         stream.set_nodelay(true)?;
-        let stream = self.tls.connect(ServerName::from(self.broker.ip()), stream).await?;
+        let stream = self
+            .tls
+            .connect(ServerName::from(self.broker.ip()), stream)
+            .await?;
         let shaken = handshake(TokioIo::new(stream)).await;
         let (sender, driver) = shaken.map_err(|error| Failed::new(error.to_string()))?;
         let mut driving = JoinSet::new();
         driving.spawn(async move { drop(driver.await) });
-        Ok(Connection { sender, _driver: driving })
+        Ok(Connection {
+            sender,
+            _driver: driving,
+        })
     }
 }
 

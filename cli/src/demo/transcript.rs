@@ -20,11 +20,18 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    #[allow(clippy::disallowed_methods, reason = "the demo tells how long it really took")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the demo tells how long it really took"
+    )]
     pub(super) fn new() -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let coloured = io::stdout().is_terminal() && !plain;
-        Self { coloured, scenes: 0, began: Instant::now() }
+        Self {
+            coloured,
+            scenes: 0,
+            began: Instant::now(),
+        }
     }
 
     pub(super) fn title(&self, text: &str) {
@@ -56,12 +63,20 @@ impl Transcript {
 
     pub(super) fn end(&self) {
         let seconds = self.began.elapsed().as_secs_f32();
-        self.line(HEADING, "\n", &format!("Everything above happened for real, in {seconds:.1} s."));
+        self.line(
+            HEADING,
+            "\n",
+            &format!("Everything above happened for real, in {seconds:.1} s."),
+        );
     }
 
     pub(super) fn failed(&self, error: &dyn Display) {
         self.line(BAD, "   ✗ ", &format!("{error}"));
-        self.line(BAD, "\n", "The demo failed. `--verbose` shows what its processes log.");
+        self.line(
+            BAD,
+            "\n",
+            "The demo failed. `--verbose` shows what its processes log.",
+        );
     }
 
     /// A closed pipe is the reader's choice and no error of the demo's.

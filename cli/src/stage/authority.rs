@@ -23,9 +23,14 @@ impl Authority {
     pub(super) fn open(folder: &Path) -> Result<Self, StageError> {
         let (bundle, key) = (folder.join("bundle.pem"), folder.join("authority.key"));
         let trust_domain = TRUST_DOMAIN.parse()?;
-        if let (Ok(certificate), Ok(key)) = (fs::read_to_string(&bundle), fs::read_to_string(&key)) {
+        if let (Ok(certificate), Ok(key)) = (fs::read_to_string(&bundle), fs::read_to_string(&key))
+        {
             let key = zeroize::Zeroizing::new(key);
-            return Ok(Self(CertificateAuthority::from_pem(trust_domain, &certificate, &key)?));
+            return Ok(Self(CertificateAuthority::from_pem(
+                trust_domain,
+                &certificate,
+                &key,
+            )?));
         }
         let authority = CertificateAuthority::new(trust_domain, LIFETIME, UnixTime::now())?;
         write_private(&key, authority.private_key_pem().as_bytes())?;
@@ -36,7 +41,13 @@ impl Authority {
     /// Issues an SVID into `<files>.pem` and `<files>.key`, in the place of an older one.
     pub(crate) fn issue(&self, files: &Path, id: &SpiffeId) -> Result<(), StageError> {
         let issued = self.0.issue(id, SVID_LIFETIME, UnixTime::now())?;
-        write_private(&files.with_extension("key"), issued.private_key_pem.as_bytes())?;
-        write_private(&files.with_extension("pem"), issued.certificates_pem.as_bytes())
+        write_private(
+            &files.with_extension("key"),
+            issued.private_key_pem.as_bytes(),
+        )?;
+        write_private(
+            &files.with_extension("pem"),
+            issued.certificates_pem.as_bytes(),
+        )
     }
 }

@@ -37,8 +37,18 @@ pub(crate) struct AgentFile<'a> {
 
 impl BrokerFile<'_> {
     pub(super) fn to_toml(self, id: &SpiffeId) -> String {
-        let Self { ports, admin_socket, heartbeat, limit, calls_per_second } = self;
-        let Ports { workload, public, operations } = ports;
+        let Self {
+            ports,
+            admin_socket,
+            heartbeat,
+            limit,
+            calls_per_second,
+        } = self;
+        let Ports {
+            workload,
+            public,
+            operations,
+        } = ports;
         let (interval, limit) = (heartbeat.as_secs(), limit.as_secs());
         let burst = calls_per_second.saturating_mul(2);
         format!(
@@ -81,7 +91,12 @@ call_burst = {burst}
 
 impl AgentFile<'_> {
     pub(super) fn to_toml(self, folder: &Path, broker_id: &SpiffeId) -> String {
-        let Self { name, workload: _, uid, broker } = self;
+        let Self {
+            name,
+            workload: _,
+            uid,
+            broker,
+        } = self;
         let folder = folder.display();
         format!(
             r#"socket = "{folder}/{name}.sock"

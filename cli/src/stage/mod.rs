@@ -79,8 +79,17 @@ impl Ports {
             .map_err(StageError::Port)?;
         let mut addresses = listeners.iter().map(TcpListener::local_addr);
         let none = || Err(io::ErrorKind::AddrNotAvailable.into());
-        let mut next = || addresses.next().unwrap_or_else(none).map_err(StageError::Port);
-        Ok(Self { workload: next()?, public: next()?, operations: next()? })
+        let mut next = || {
+            addresses
+                .next()
+                .unwrap_or_else(none)
+                .map_err(StageError::Port)
+        };
+        Ok(Self {
+            workload: next()?,
+            public: next()?,
+            operations: next()?,
+        })
     }
 }
 
@@ -91,7 +100,10 @@ impl Stage {
         for inside in ["svids", "policy", "agents"] {
             make_folder(&folder.join(inside))?;
         }
-        Ok(Self { folder: folder.to_owned(), authority: Authority::open(folder)? })
+        Ok(Self {
+            folder: folder.to_owned(),
+            authority: Authority::open(folder)?,
+        })
     }
 
     /// The folder.
@@ -114,7 +126,10 @@ impl Stage {
 
     /// Writes the policy and the installation's facts, unless they are there.
     pub(crate) fn write_policy(&self, policy: &str, installation: &str) -> Result<(), StageError> {
-        let files = [("policy/demo.toml", policy), ("installation.toml", installation)];
+        let files = [
+            ("policy/demo.toml", policy),
+            ("installation.toml", installation),
+        ];
         for (name, content) in files {
             let path = self.folder.join(name);
             if !path.exists() {
@@ -126,8 +141,12 @@ impl Stage {
 
     /// Writes the configuration of an agent that speaks for one workload to one user.
     pub(crate) fn write_agent(&self, agent: &AgentFile<'_>) -> Result<PathBuf, StageError> {
-        self.authority.issue(&self.svid_files(agent.name), agent.workload)?;
-        let path = self.folder.join("agents").join(format!("{}.toml", agent.name));
+        self.authority
+            .issue(&self.svid_files(agent.name), agent.workload)?;
+        let path = self
+            .folder
+            .join("agents")
+            .join(format!("{}.toml", agent.name));
         write(&path, agent.to_toml(&self.folder, &broker_id()?).as_bytes())?;
         Ok(path)
     }
@@ -148,28 +167,47 @@ pub(crate) fn workload(path: &str) -> Result<SpiffeId, InvalidSpiffeId> {
     format!("spiffe://{TRUST_DOMAIN}/{path}").parse()
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is where a stage's randomness comes in")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is where a stage's randomness comes in"
+)]
 fn new_sealing_key() -> Result<String, StageError> {
     let mut key = zeroize::Zeroizing::new([0; 32]);
-    SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| StageError::Random)?;
+    SystemRandom::new()
+        .fill(key.as_mut_slice())
+        .map_err(|_| StageError::Random)?;
     Ok(HEXLOWER.encode(key.as_slice()))
 }
 
 fn make_folder(path: &Path) -> Result<(), StageError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| StageError::File { path: path.to_owned(), source })
+    made.map_err(|source| StageError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), StageError> {
-    fs::write(path, content).map_err(|source| StageError::File { path: path.to_owned(), source })
+    fs::write(path, content).map_err(|source| StageError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes beside and renames, so that nobody reads half a file; only the owner reads it at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), StageError> {
-    let failed = |source| StageError::File { path: path.to_owned(), source };
+    let failed = |source| StageError::File {
+        path: path.to_owned(),
+        source,
+    };
     let beside = path.with_extension("new");
     let _ = fs::remove_file(&beside);
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-    file.and_then(|mut file| file.write_all(content)).map_err(failed)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside);
+    file.and_then(|mut file| file.write_all(content))
+        .map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)
 }

@@ -122,19 +122,17 @@ impl Admin for AdminService {
         let request = request.into_inner();
         self.record("ListJobs", &by, json!({ "subject": request.subject }))
             .await;
-        let limit = page_size(request.page_size);
         let query = JobQuery {
             subject: non_empty(request.subject),
             task: non_empty(request.task),
             open: open_or_ended(request.state)?,
             before: page_token(&request.page_token)?,
-            limit,
+            limit: page_size(request.page_size),
         };
-        let jobs = self.operations.list_jobs(&query).map_err(refused)?;
-        let next = jobs.last().filter(|_| jobs.len() == limit);
+        let page = self.operations.list_jobs(&query).map_err(refused)?;
         Ok(Response::new(v1::ListJobsResponse {
-            next_page_token: next.map(|job| job.job.id.to_string()).unwrap_or_default(),
-            jobs: jobs.iter().map(admin_answers::job).collect(),
+            next_page_token: page.next.map(|id| id.to_string()).unwrap_or_default(),
+            jobs: page.jobs.iter().map(admin_answers::job).collect(),
         }))
     }
 
@@ -186,7 +184,6 @@ impl Admin for AdminService {
         self.record("ListLeases", &by, json!({ "subject": request.subject }))
             .await;
         let state = lease_state(request.state)?;
-        let limit = page_size(request.page_size);
         let (jobs, next) = if request.job_id.is_empty() {
             let open = state.and_then(|state| match state {
                 v1::LeaseState::Active => Some(true),
@@ -196,15 +193,11 @@ impl Admin for AdminService {
                 subject: non_empty(request.subject),
                 open,
                 before: page_token(&request.page_token)?,
-                limit,
+                limit: page_size(request.page_size),
                 ..JobQuery::default()
             };
-            let jobs = self.operations.list_jobs(&query).map_err(refused)?;
-            let next = jobs
-                .last()
-                .filter(|_| jobs.len() == limit)
-                .map(|job| job.job.id);
-            (jobs, next)
+            let page = self.operations.list_jobs(&query).map_err(refused)?;
+            (page.jobs, page.next)
         } else {
             let id = requests::job_id(&request.job_id).map_err(refused)?;
             (

@@ -8,11 +8,11 @@ use crate::domain::audit::{Record, Recorded};
 use crate::domain::change::JobWithLeases;
 use crate::ports::store::StoreError;
 use crate::ports::store::audit::{AuditPage, AuditQuery, RecordKey};
-use crate::ports::store::jobs::JobQuery;
+use crate::ports::store::jobs::{JobPage, JobQuery};
 
 impl Operations {
     /// Lists jobs, newest first.
-    pub fn list_jobs(&self, query: &JobQuery) -> Result<Vec<JobWithLeases>, Refusal> {
+    pub fn list_jobs(&self, query: &JobQuery) -> Result<JobPage, Refusal> {
         self.store
             .list_jobs(query)
             .map_err(|error| self.store_failed(&error))

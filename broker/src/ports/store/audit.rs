@@ -36,6 +36,9 @@ pub struct AuditQuery {
 }
 
 /// A page of records.
+///
+/// It ends at the limit, or when enough was looked through: it may be short, even empty, and still name where
+/// to go on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuditPage {
     /// The records.

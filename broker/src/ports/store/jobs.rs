@@ -44,7 +44,7 @@ pub trait JobStore: Send + Sync {
     fn announced_owners(&self) -> Result<Vec<Owner>, StoreError>;
 
     /// Lists jobs, newest first.
-    fn list_jobs(&self, query: &JobQuery) -> Result<Vec<JobWithLeases>, StoreError>;
+    fn list_jobs(&self, query: &JobQuery) -> Result<JobPage, StoreError>;
 
     /// How many jobs are open.
     fn count_open(&self) -> Result<u64, StoreError>;
@@ -85,10 +85,22 @@ pub struct JobQuery {
     pub task: Option<String>,
     /// Open ones, or ended ones, only.
     pub open: Option<bool>,
-    /// Before this id (the last of the page before).
+    /// Before this id ([`JobPage::next`] of the page before).
     pub before: Option<JobId>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// A page of jobs.
+///
+/// It ends at the limit, or when enough was looked through: it may be short, even empty, and still name where
+/// to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<JobWithLeases>,
+    /// Where to go on; none at the end.
+    pub next: Option<JobId>,
 }
 
 /// Runs a change and hands its answer back once it is durable.

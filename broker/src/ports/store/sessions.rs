@@ -9,7 +9,7 @@ use crate::domain::time::UnixMillis;
 /// Holds one row for each workload and holder.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Records that a holder was heard of: one row, rewritten.
+    /// Records that a holder was heard of: one row, rewritten. A lower incarnation changes nothing.
     async fn touch(&self, session: Session) -> Result<(), StoreError>;
 
     /// What is recorded of a holder.

@@ -2,53 +2,69 @@
 
 use rusqlite::{Connection, params};
 
+use super::columns::{integer, number, one, run};
 use super::errors::corrupt;
 use crate::domain::audit::{MAX_LEAF_BYTES, Record};
 use crate::ports::random::{self, Random};
+use crate::ports::store::StoreError;
 
-/// The number of the last record, committed or in the transaction under way.
+const APPEND: &str = "INSERT INTO audit (number, job, decision, leaf, salt, details)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The numbers of records. They have no gaps: those of a failed transaction are given again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LastNumber(i64);
+pub(super) struct Numbers {
+    committed: u64,
+    last: u64,
+}
 
-impl LastNumber {
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+impl Numbers {
+    /// Goes on where the log ends.
+    pub(super) fn read(connection: &Connection) -> Result<Self, StoreError> {
         let sql = "SELECT coalesce(max(number), 0) FROM audit";
-        connection.query_row(sql, [], |row| row.get(0)).map(Self)
+        let last = one(connection, sql, [], |row| number(row, 0))?.unwrap_or(0);
+        Ok(Self {
+            committed: last,
+            last,
+        })
     }
 
-    /// Appends records with the numbers that follow.
+    /// Appends a record with the next number. It is found by its decision unless the record before it in the
+    /// same change has the same one.
     pub(super) fn append(
         &mut self,
         connection: &Connection,
-        records: &[Record],
+        record: &Record,
+        decision_before: Option<&str>,
         random: &dyn Random,
-    ) -> rusqlite::Result<()> {
-        if records.is_empty() {
-            return Ok(());
+    ) -> Result<(), StoreError> {
+        let salt: [u8; 32] = random::array(random)?;
+        let details = record.details.to_string();
+        let leaf = record.leaf(&salt, details.as_bytes());
+        let leaf = serde_json::to_string(&leaf).map_err(|_| corrupt("an audit leaf"))?;
+        if leaf.len() > MAX_LEAF_BYTES {
+            return Err(corrupt("an audit leaf longer than a log takes"));
         }
-        let mut statement = connection.prepare_cached(
-            "INSERT INTO audit (number, job, decision, leaf, salt, details)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        for record in records {
-            let salt: [u8; 32] =
-                random::array(random).map_err(|_| corrupt("no randomness for a salt"))?;
-            let details = record.details_bytes();
-            let leaf = record.leaf(&salt, &details);
-            let leaf = serde_json::to_string(&leaf).map_err(|_| corrupt("a leaf"))?;
-            if leaf.len() > MAX_LEAF_BYTES {
-                return Err(corrupt("a leaf that is longer than a log takes"));
-            }
-            self.0 += 1;
-            statement.execute(params![
-                self.0,
-                record.job.as_ref().map(|job| job.as_bytes().as_slice()),
-                record.decision,
-                leaf,
-                salt.as_slice(),
-                String::from_utf8_lossy(&details),
-            ])?;
-        }
-        Ok(())
+        let decision = record.decision.as_deref();
+        self.last += 1;
+        let values = params![
+            integer(self.last),
+            record.job.as_ref().map(|job| job.as_bytes().as_slice()),
+            decision.filter(|decision| decision_before != Some(*decision)),
+            leaf,
+            salt.as_slice(),
+            details,
+        ];
+        run(connection, APPEND, values).map(drop)
+    }
+
+    /// The transaction was committed.
+    pub(super) fn commit(&mut self) {
+        self.committed = self.last;
+    }
+
+    /// The transaction came to nothing.
+    pub(super) fn roll_back(&mut self) {
+        self.last = self.committed;
     }
 }

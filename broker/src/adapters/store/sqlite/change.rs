@@ -1,108 +1,115 @@
 //! Runs the pure changes of jobs inside the writer's transaction.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use taskpass_proto::ids::JobId;
-use tokio::sync::oneshot;
 
-use super::rows;
-use super::writer::{Command, InTransaction};
-use crate::domain::change::{Current, Due, JobWithLeases, Saved};
+use super::job_rows::{self, Known};
+use super::lease_rows;
+use super::transaction::Transaction;
+use crate::domain::change::{Current, Due, Saved};
 use crate::domain::job::Job;
 use crate::domain::time::UnixMillis;
-use crate::ports::store::StoreError;
 use crate::ports::store::jobs::JobChange;
+use crate::ports::store::{StoreError, StoreErrorKind};
 
-/// A change of one job.
-pub(super) struct ChangeJob {
-    pub(super) job: JobId,
-    pub(super) change: Box<dyn JobChange>,
-    pub(super) done: oneshot::Sender<Result<(), StoreError>>,
-}
-
-impl Command for ChangeJob {
-    fn apply(&mut self, transaction: &mut InTransaction<'_>) -> rusqlite::Result<()> {
-        let before = rows::read_job(transaction.connection, self.job)?;
-        let saved = {
-            let live_jobs = |subject: &_, task: &_| transaction.live_jobs(subject, task);
-            self.change.apply(&Current {
-                job: before.as_ref(),
-                live_jobs: &live_jobs,
-            })
-        };
-        save(transaction, self.job, before.as_ref(), &saved)
-    }
-
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let _ = self.done.send(outcome);
-    }
+/// Shows a change what is recorded, and records what it says.
+pub(super) fn run(
+    transaction: &mut Transaction<'_>,
+    id: JobId,
+    change: &mut dyn JobChange,
+) -> Result<(), StoreError> {
+    let before = job_rows::find(transaction.connection, id)?;
+    let saved = {
+        let live_jobs = |subject: &_, task: &_| transaction.live_jobs(subject, task);
+        change.apply(&Current {
+            job: before.as_ref().map(|known| &known.job),
+            live_jobs: &live_jobs,
+        })
+    };
+    save(transaction, id, before.as_ref(), &saved)
 }
 
 fn save(
-    transaction: &mut InTransaction<'_>,
+    transaction: &mut Transaction<'_>,
     id: JobId,
-    before: Option<&JobWithLeases>,
+    before: Option<&Known>,
     saved: &Saved,
-) -> rusqlite::Result<()> {
-    let connection = transaction.connection;
+) -> Result<(), StoreError> {
+    refuse_other_jobs(id, saved)?;
     if saved.due == Due::Forget {
-        return forget(connection, id);
-    }
-    let due = move_due(connection, id, saved.due)?;
-    if let Some(job) = &saved.job {
-        rows::write_job(connection, job, due.unwrap_or_default())?;
-        count(transaction, before.map(|known| &known.job), job);
-    } else if let Some(due) = due {
-        let mut statement =
-            connection.prepare_cached("UPDATE job SET due_at = ?2 WHERE id = ?1")?;
-        statement.execute(params![id.as_bytes(), rows::sql_time(due)])?;
-    }
-    for lease in &saved.leases {
-        rows::write_lease(connection, lease)?;
+        job_rows::delete(transaction.connection, id)?;
+        transaction.count(before.map(|known| &known.job.job), None);
+    } else {
+        save_job(transaction, id, before, saved)?;
+        for lease in &saved.leases {
+            let mut known = before.iter().flat_map(|known| &known.job.leases);
+            let known = known.find(|known| known.id == lease.id);
+            lease_rows::write(transaction.connection, known, lease)?;
+        }
     }
     transaction.append(&saved.records)
 }
 
-/// Moves a job's due row, of which there is exactly one. Answers where it stands; `None` when nothing moved
-/// and the job's row need not be touched.
-fn move_due(connection: &Connection, id: JobId, due: Due) -> rusqlite::Result<Option<UnixMillis>> {
-    let mut statement = connection.prepare_cached("SELECT due_at FROM job WHERE id = ?1")?;
-    let now = statement
-        .query_row([id.as_bytes()], |row| rows::time(row, 0))
-        .optional()?
-        .flatten();
-    let next = match (due, now) {
-        (Due::At(at), _) | (Due::NoLaterThan(at), None) => at,
-        (Due::NoLaterThan(at), Some(now)) => at.min(now),
-        (Due::AsBefore | Due::Forget, now) => return Ok(now),
-    };
-    if now == Some(next) {
-        return Ok(now);
+fn save_job(
+    transaction: &mut Transaction<'_>,
+    id: JobId,
+    before: Option<&Known>,
+    saved: &Saved,
+) -> Result<(), StoreError> {
+    let connection = transaction.connection;
+    let due_at = due(before.map(|known| known.due_at), saved.due);
+    match (before, &saved.job) {
+        (Some(known), Some(job)) if is_same_but_for_its_end(&known.job.job, job) => {
+            if let Some(end) = job.ended() {
+                job_rows::mark(connection, id, end)?;
+            }
+            move_due(transaction, id, known, due_at)?;
+        }
+        // A job without a time is looked at at once, so that none is ever left lying.
+        (_, Some(job)) => job_rows::insert(connection, job, due_at.unwrap_or_default())?,
+        (Some(known), None) => move_due(transaction, id, known, due_at)?,
+        (None, None) => {}
     }
-    if let Some(now) = now {
-        let mut statement =
-            connection.prepare_cached("DELETE FROM due WHERE at = ?1 AND job = ?2")?;
-        statement.execute(params![rows::sql_time(now), id.as_bytes()])?;
-    }
-    let mut statement = connection.prepare_cached("INSERT INTO due (at, job) VALUES (?1, ?2)")?;
-    statement.execute(params![rows::sql_time(next), id.as_bytes()])?;
-    Ok(Some(next))
-}
-
-fn forget(connection: &Connection, id: JobId) -> rusqlite::Result<()> {
-    for sql in [
-        "DELETE FROM due WHERE job = ?1 AND at = (SELECT due_at FROM job WHERE id = ?1)",
-        "DELETE FROM lease WHERE job = ?1",
-        "DELETE FROM job WHERE id = ?1",
-    ] {
-        connection.prepare_cached(sql)?.execute([id.as_bytes()])?;
+    if let Some(job) = &saved.job {
+        transaction.count(before.map(|known| &known.job.job), Some(job));
     }
     Ok(())
 }
 
-fn count(transaction: &mut InTransaction<'_>, before: Option<&Job>, after: &Job) {
-    let open = |job: Option<&Job>| i64::from(job.is_some_and(|job| job.as_open().is_some()));
-    let delta = open(Some(after)) - open(before);
-    if let (Some(opening), true) = (after.opening(), delta != 0) {
-        transaction.count(&after.owner.subject, &opening.task, delta);
+fn move_due(
+    transaction: &Transaction<'_>,
+    id: JobId,
+    known: &Known,
+    due_at: Option<UnixMillis>,
+) -> Result<(), StoreError> {
+    match due_at {
+        Some(at) if at != known.due_at => job_rows::set_due(transaction.connection, id, at),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// When the clock is to look again.
+fn due(before: Option<UnixMillis>, due: Due) -> Option<UnixMillis> {
+    match (due, before) {
+        (Due::At(at), _) | (Due::NoLaterThan(at), None) => Some(at),
+        (Due::NoLaterThan(at), Some(before)) => Some(at.min(before)),
+        (Due::AsBefore | Due::Forget, before) => before,
+    }
+}
+
+/// Then its mark is all that has to be written, and the rest of its row is not made anew.
+fn is_same_but_for_its_end(before: &Job, after: &Job) -> bool {
+    let may_change = before.as_open().is_some() || before.ended() == after.ended();
+    may_change && before.owner == after.owner && before.opening() == after.opening()
+}
+
+fn refuse_other_jobs(id: JobId, saved: &Saved) -> Result<(), StoreError> {
+    let jobs = saved.job.iter().map(|job| job.id);
+    let leases = saved.leases.iter().map(|lease| lease.id.job());
+    match jobs.chain(leases).find(|other| *other != id) {
+        None => Ok(()),
+        Some(other) => Err(StoreError {
+            kind: StoreErrorKind::Other,
+            message: format!("a change of {id} cannot save anything of {other}"),
+        }),
     }
 }

@@ -1,53 +1,45 @@
-//! Jobs and leases.
+//! Jobs and leases, as the port has them.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Connection, Params, params};
 use taskpass_proto::ids::{JobId, LeaseId};
 
-use super::change::ChangeJob;
-use super::{SqliteStore, rows};
+use super::columns::{all, holder, integer, job_id, millis, one, optional_time, parse};
+use super::transaction::Transaction;
+use super::{SqliteStore, change, job_rows, lease_rows, listing};
 use crate::domain::change::JobWithLeases;
 use crate::domain::job::Owner;
 use crate::domain::time::UnixMillis;
 use crate::ports::store::StoreError;
-use crate::ports::store::jobs::{JobChange, JobQuery, JobStore, Mark, OpenJobsOf};
+use crate::ports::store::jobs::{JobChange, JobPage, JobQuery, JobStore, Mark, OpenJobsOf};
 
 #[async_trait]
 impl JobStore for SqliteStore {
-    async fn change(&self, job: JobId, change: Box<dyn JobChange>) -> Result<(), StoreError> {
-        self.writer
-            .write(|done| ChangeJob { job, change, done })
-            .await
+    async fn change(&self, job: JobId, mut change: Box<dyn JobChange>) -> Result<(), StoreError> {
+        let work = move |t: &mut Transaction<'_>| change::run(t, job, change.as_mut());
+        self.writer.write(work).await
     }
 
     fn job(&self, job: JobId) -> Result<Option<JobWithLeases>, StoreError> {
-        self.readers
-            .read(|connection| consistent(connection, |c| rows::read_job(c, job)))
+        let known = self.readers.read(|c| job_rows::find(c, job))?;
+        Ok(known.map(|known| known.job))
     }
 
     fn mark(&self, lease: LeaseId) -> Result<Option<Mark>, StoreError> {
-        let mark = self
-            .readers
-            .read(|connection| rows::read_mark(connection, lease))?;
-        Ok(mark.map(|(job_ended, lease)| Mark { job_ended, lease }))
+        self.readers.read(|c| lease_rows::mark(c, lease))
     }
 
     fn due(&self, now: UnixMillis, limit: usize) -> Result<Vec<JobId>, StoreError> {
-        self.readers.read(|connection| {
-            let sql = "SELECT job FROM due WHERE at <= ?1 ORDER BY at LIMIT ?2";
-            let mut statement = connection.prepare_cached(sql)?;
-            let bounds = params![rows::sql_time(now), bounded(limit)];
-            statement
-                .query_map(bounds, |row| rows::job_id(row, 0))?
-                .collect()
-        })
+        let sql = "SELECT id FROM job INDEXED BY job_due WHERE due_at <= ?1
+                   ORDER BY due_at, id LIMIT ?2";
+        let bounds = params![millis(now), integer(limit)];
+        self.readers.read(|c| ids(c, sql, bounds))
     }
 
     fn next_due(&self) -> Result<Option<UnixMillis>, StoreError> {
-        self.readers.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT min(at) FROM due")?;
-            statement.query_row([], |row| rows::time(row, 0))
-        })
+        let sql = "SELECT min(due_at) FROM job";
+        let next = |c: &_| one(c, sql, [], |row| optional_time(row, 0));
+        Ok(self.readers.read(next)?.flatten())
     }
 
     fn open_jobs(
@@ -56,117 +48,51 @@ impl JobStore for SqliteStore {
         after: Option<JobId>,
         limit: usize,
     ) -> Result<Vec<JobId>, StoreError> {
-        let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
-        let limit = bounded(limit);
-        let (condition, values): (&str, Vec<Box<dyn ToSql>>) = match of {
-            OpenJobsOf::Owner(owner) => (
-                "subject = ?3 AND holder = ?4",
-                vec![
-                    Box::new(owner.subject.to_string()),
-                    Box::new(*owner.holder.as_bytes()),
-                ],
-            ),
-            OpenJobsOf::Subject(id) => ("subject = ?3", vec![Box::new(id.to_string())]),
-            OpenJobsOf::Holder(hash) => ("holder = ?3", vec![Box::new(*hash.as_bytes())]),
-        };
-        let mut bound: Vec<&dyn ToSql> = vec![&after, &limit];
-        bound.extend(values.iter().map(|value| value.as_ref()));
-        let sql = format!(
-            "SELECT id FROM job INDEXED BY open_job
-             WHERE ended_at IS NULL AND id > ?1 AND {condition} ORDER BY id LIMIT ?2"
-        );
-        self.readers.read(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            statement
-                .query_map(bound.as_slice(), |row| rows::job_id(row, 0))?
-                .collect()
+        let after = after.map_or([0; 16], |id| *id.as_bytes());
+        let limit = integer(limit);
+        self.readers.read(|c| match of {
+            OpenJobsOf::Owner(owner) => {
+                let sql = "SELECT id FROM job INDEXED BY job_open WHERE ended_at IS NULL
+                           AND subject = ?3 AND holder = ?4 AND id > ?1 ORDER BY id LIMIT ?2";
+                let (subject, holder) = (owner.subject.as_str(), owner.holder.as_bytes());
+                ids(c, sql, params![after, limit, subject, holder])
+            }
+            OpenJobsOf::Subject(subject) => {
+                let sql = "SELECT id FROM job INDEXED BY job_open WHERE ended_at IS NULL
+                           AND subject = ?3 AND id > ?1 ORDER BY id LIMIT ?2";
+                ids(c, sql, params![after, limit, subject.as_str()])
+            }
+            OpenJobsOf::Holder(holder) => {
+                let sql = "SELECT id FROM job INDEXED BY job_open WHERE ended_at IS NULL
+                           AND holder = ?3 AND id > ?1 ORDER BY id LIMIT ?2";
+                ids(c, sql, params![after, limit, holder.as_bytes()])
+            }
         })
     }
 
     fn announced_owners(&self) -> Result<Vec<Owner>, StoreError> {
-        self.readers.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT DISTINCT subject, holder FROM job INDEXED BY open_job
-                 WHERE ended_at IS NULL AND announced = 1",
-            )?;
-            statement.query_map([], owner)?.collect()
-        })
+        let sql = "SELECT DISTINCT subject, holder FROM job INDEXED BY job_open
+                   WHERE ended_at IS NULL AND liveness = 'heartbeat'";
+        let owners = |c: &_| {
+            all(c, sql, [], |row| {
+                Ok(Owner {
+                    subject: parse(row, 0, "a workload's SPIFFE ID")?,
+                    holder: holder(row, 1)?,
+                })
+            })
+        };
+        self.readers.read(owners)
     }
 
-    fn list_jobs(&self, query: &JobQuery) -> Result<Vec<JobWithLeases>, StoreError> {
-        let before = query
-            .before
-            .map(|id| id.as_bytes().to_vec())
-            .unwrap_or(vec![0xff; 17]);
-        let (sql, values) = listing(query);
-        let limit = bounded(query.limit);
-        let mut bound: Vec<&dyn ToSql> = vec![&before, &limit];
-        bound.extend(values.iter().map(|value| value as &dyn ToSql));
-        self.readers.read(|connection| {
-            consistent(connection, |connection| {
-                let mut statement = connection.prepare_cached(&sql)?;
-                let jobs = statement.query_map(bound.as_slice(), rows::job)?;
-                jobs.map(|job| {
-                    let job = job?;
-                    Ok(JobWithLeases {
-                        leases: rows::read_leases(connection, job.id)?,
-                        job,
-                    })
-                })
-                .collect()
-            })
-        })
+    fn list_jobs(&self, query: &JobQuery) -> Result<JobPage, StoreError> {
+        self.readers.read(|c| listing::page(c, query))
     }
 
     fn count_open(&self) -> Result<u64, StoreError> {
-        self.readers.read(|connection| {
-            let sql = "SELECT count(*) FROM job INDEXED BY open_job WHERE ended_at IS NULL";
-            let count: i64 = connection
-                .prepare_cached(sql)?
-                .query_row([], |row| row.get(0))?;
-            Ok(u64::try_from(count).unwrap_or_default())
-        })
+        Ok(self.writer.open_jobs())
     }
 }
 
-/// A query for a page of jobs, newest first, and the texts that it binds from `?3` on.
-fn listing(query: &JobQuery) -> (String, Vec<String>) {
-    let mut conditions = String::new();
-    let mut values = Vec::new();
-    for (column, value) in [("subject", &query.subject), ("task", &query.task)] {
-        if let Some(value) = value {
-            values.push(value.clone());
-            conditions.push_str(&format!(" AND {column} = ?{}", values.len() + 2));
-        }
-    }
-    match query.open {
-        Some(true) => conditions.push_str(" AND ended_at IS NULL"),
-        Some(false) => conditions.push_str(" AND ended_at IS NOT NULL"),
-        None => {}
-    }
-    let rest = format!("job WHERE id < ?1{conditions} ORDER BY id DESC LIMIT ?2");
-    (rows::select_jobs(&rest), values)
-}
-
-/// Several statements that see the same moment.
-fn consistent<T>(
-    connection: &Connection,
-    query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let transaction = connection.unchecked_transaction()?;
-    let answer = query(&transaction)?;
-    transaction.finish()?;
-    Ok(answer)
-}
-
-fn owner(row: &Row<'_>) -> rusqlite::Result<Owner> {
-    let subject = rows::parse(row, 0, "a workload's SPIFFE ID")?;
-    Ok(Owner {
-        subject,
-        holder: rows::holder(row, 1)?,
-    })
-}
-
-fn bounded(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+fn ids(connection: &Connection, sql: &str, bounds: impl Params) -> Result<Vec<JobId>, StoreError> {
+    all(connection, sql, bounds, |row| job_id(row, 0))
 }

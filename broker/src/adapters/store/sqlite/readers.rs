@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::errors::store_error;
-use super::open::{self, OpenError};
+use super::connection;
+use super::errors::stopped;
 use crate::ports::store::StoreError;
 
-/// More than the cores of a usual broker.
+/// More than the cores of a usual broker, each of which reads one thing at a time.
 const CONNECTIONS: usize = 4;
 
 /// A few connections; a read takes a free one, or waits its turn.
@@ -20,8 +20,8 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let connections = (0..CONNECTIONS).map(|_| open::reader(path).map(Mutex::new));
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let connections = (0..CONNECTIONS).map(|_| connection::reading(path).map(Mutex::new));
         Ok(Self {
             connections: connections.collect::<Result<_, _>>()?,
             turn: AtomicUsize::new(0),
@@ -31,15 +31,13 @@ impl Readers {
     /// Runs a short read.
     pub(super) fn read<T>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut order = (0..CONNECTIONS)
-            .filter_map(|step| self.connections.get(turn.wrapping_add(step) % CONNECTIONS));
-        let free = order.clone().find_map(Mutex::try_lock);
-        let Some(connection) = free.or_else(|| order.next().map(Mutex::lock)) else {
-            return Err(super::errors::stopped());
-        };
-        query(&connection).map_err(|error| store_error(&error))
+        if let Some(connection) = self.connections.iter().find_map(Mutex::try_lock) {
+            return query(&connection);
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let connection = self.connections.get(turn).ok_or_else(stopped)?;
+        query(&connection.lock())
     }
 }

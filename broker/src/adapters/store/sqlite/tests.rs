@@ -191,15 +191,11 @@ async fn a_full_disk_is_said_and_it_goes_on_when_there_is_space_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskpass.db");
     let random = Arc::new(CountingRandom::default());
-    let (connection, epoch) = open::writer(&path, &facts(), random.as_ref()).unwrap();
-    connection
-        .pragma_update(None, "max_page_count", 60)
-        .unwrap();
-    let store = SqliteStore {
-        writer: Writer::start(connection, random).unwrap(),
-        readers: Readers::open(&path).unwrap(),
-        epoch,
+    let store = SqliteStore::open(&path, &facts(), random).unwrap();
+    let fill = |t: &mut transaction::Transaction<'_>| {
+        Ok(t.connection.pragma_update(None, "max_page_count", 60)?)
     };
+    store.writer.write(fill).await.unwrap();
     let mut opened = 0;
     let error = loop {
         match open_one(&store, opened).await {
@@ -268,14 +264,10 @@ async fn a_store_of_another_installation_or_version_is_refused() {
     std::fs::write(&path, b"no database at all, and longer than a header of one hundred bytes is .......................").unwrap();
     let error = SqliteStore::open(&path, &facts(), random()).err().unwrap();
     assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
-    let error = SqliteStore::open(Path::new("/nonexistent/x.db"), &facts(), random());
-    assert!(
-        error
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("/nonexistent/x.db")
-    );
+    let missing = folder.path().join("missing");
+    let error = SqliteStore::open(&missing.join("x.db"), &facts(), random());
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains(missing.to_str().unwrap()), "{error}");
 }
 
 #[tokio::test]
@@ -379,6 +371,7 @@ async fn lists_newest_first_and_page_by_page() {
         store
             .list_jobs(&query)
             .unwrap()
+            .jobs
             .into_iter()
             .map(|known| known.job.id)
             .collect()
@@ -607,7 +600,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
-        let mut model: std::collections::BTreeMap<JobId, JobWithLeases> = Default::default();
+        let mut model: std::collections::BTreeMap<JobId, JobWithLeases> =
+            std::collections::BTreeMap::new();
         for step in steps {
             let n = match step { Step1::Open(n) | Step1::End(n) | Step1::Expire(n, _) => n };
             let before = model.get(&id(n)).cloned();

@@ -2,18 +2,16 @@
 //! then answers.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, TransactionBehavior};
-use taskpass_identity::SpiffeId;
-use taskpass_proto::task_name::TaskName;
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::audit_log::LastNumber;
-use super::errors::{stopped, store_error};
-use super::live_jobs::{Deltas, LiveJobs};
-use super::open::OpenError;
-use crate::domain::audit::Record;
+use super::checkpointer::Checkpointer;
+use super::columns::run;
+use super::errors::stopped;
+use super::transaction::{Memory, Transaction};
 use crate::ports::random::Random;
 use crate::ports::store::StoreError;
 
@@ -21,89 +19,104 @@ use crate::ports::store::StoreError;
 const WAITING: usize = 4096;
 /// Commands of one transaction: enough to share a sync, few enough that nobody waits long.
 const GROUP: usize = 256;
-/// After so many commands the log is checkpointed as soon as nobody waits.
-const CHECKPOINT_WHEN_IDLE: usize = 2_000;
-/// After so many it is checkpointed in any case, so that it does not grow without bound.
-const CHECKPOINT_ALWAYS: usize = 50_000;
-
-/// Something to write. It may be applied more than once; only the last time counts.
-pub(super) trait Command: Send {
-    /// Writes inside a transaction.
-    fn apply(&mut self, transaction: &mut InTransaction<'_>) -> rusqlite::Result<()>;
-    /// Hears what became of the transaction, once it is synced.
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
-}
-
-/// A transaction under way.
-pub(super) struct InTransaction<'a> {
-    pub(super) connection: &'a Connection,
-    live: &'a LiveJobs,
-    deltas: Deltas,
-    last: LastNumber,
-    random: &'a dyn Random,
-}
 
 /// The handle to the thread.
 pub(super) struct Writer {
     commands: Option<mpsc::Sender<Box<dyn Command>>>,
     thread: Option<JoinHandle<()>>,
+    counters: Arc<Counters>,
+}
+
+/// What the thread counts.
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    open_jobs: AtomicU64,
+}
+
+/// Something to write.
+trait Command: Send {
+    /// Applies it inside a transaction. It may be called more than once; only the last time counts.
+    fn apply(&mut self, transaction: &mut Transaction<'_>) -> Result<(), StoreError>;
+
+    /// Tells whoever asked, once the transaction is durable or has failed.
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// A command made of a function, with its answer kept aside until it is durable.
+struct Work<T, F> {
+    run: F,
+    answer: Option<T>,
+    asked: oneshot::Sender<Result<T, StoreError>>,
 }
 
 struct Thread {
     connection: Connection,
-    live: LiveJobs,
-    last: LastNumber,
+    memory: Memory,
     random: Arc<dyn Random>,
-    since_checkpoint: usize,
+    checkpointer: Checkpointer,
+    counters: Arc<Counters>,
 }
 
 impl Writer {
+    /// Starts the thread on the one connection that writes.
     pub(super) fn start(
         connection: Connection,
+        checkpointer: Checkpointer,
         random: Arc<dyn Random>,
-    ) -> Result<Self, OpenError> {
-        let path = connection.path().unwrap_or_default().into();
-        let begin = || {
-            Ok((
-                LiveJobs::count(&connection)?,
-                LastNumber::read(&connection)?,
-            ))
-        };
-        let (live, last) = begin().map_err(|source| OpenError::NotAStore { path, source })?;
+    ) -> Result<Self, StoreError> {
+        let memory = Memory::read(&connection)?;
+        let counters = Arc::new(Counters::default());
+        counters
+            .open_jobs
+            .store(memory.live.total(), Ordering::Release);
         let (commands, waiting) = mpsc::channel(WAITING);
-        let thread = Thread {
+        let own = Thread {
             connection,
-            live,
-            last,
+            memory,
             random,
-            since_checkpoint: 0,
+            checkpointer,
+            counters: Arc::clone(&counters),
         };
-        let thread = std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || thread.run(waiting))
-            .map_err(|source| OpenError::File {
-                path: "a thread".into(),
-                source,
-            })?;
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || own.run(waiting))
+            .map_err(|_| stopped())?;
         Ok(Self {
             commands: Some(commands),
             thread: Some(thread),
+            counters,
         })
     }
 
-    /// Hands a command over and waits until it is durable.
-    pub(super) async fn write<T, C, F>(&self, command: F) -> Result<T, StoreError>
+    /// Runs `work` inside a transaction and hands its answer back once that is durable.
+    ///
+    /// It may run more than once, when a transaction is repeated. Whoever stops waiting does not stop it.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
-        C: Command + 'static,
-        F: FnOnce(oneshot::Sender<Result<T, StoreError>>) -> C,
+        T: Send + 'static,
+        F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (done, outcome) = oneshot::channel();
+        let (asked, answer) = oneshot::channel();
+        let command = Work {
+            run: work,
+            answer: None,
+            asked,
+        };
         let commands = self.commands.as_ref().ok_or_else(stopped)?;
-        commands
-            .send(Box::new(command(done)))
-            .await
-            .map_err(|_| stopped())?;
-        outcome.await.map_err(|_| stopped())?
+        let sent = commands.send(Box::new(command)).await;
+        sent.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// How many transactions were committed since the store was opened.
+    pub(super) fn commits(&self) -> u64 {
+        self.counters.commits.load(Ordering::Acquire)
+    }
+
+    /// How many jobs are open, by what is committed.
+    pub(super) fn open_jobs(&self) -> u64 {
+        self.counters.open_jobs.load(Ordering::Acquire)
     }
 }
 
@@ -119,87 +132,74 @@ impl Drop for Writer {
 
 impl Thread {
     fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Command>>) {
-        while let Some(first) = waiting.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP {
-                let Ok(next) = waiting.try_recv() else { break };
-                group.push(next);
-            }
-            self.since_checkpoint += group.len();
-            self.write(group);
-            let idle = waiting.is_empty() && self.since_checkpoint >= CHECKPOINT_WHEN_IDLE;
-            if idle || self.since_checkpoint >= CHECKPOINT_ALWAYS {
-                self.checkpoint();
-            }
+        let mut group = Vec::with_capacity(GROUP);
+        while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
+            self.write(&mut group);
+            self.checkpointer.watch(&self.connection);
         }
-        self.checkpoint();
     }
 
     /// Writes a group together; when that fails, each by itself, so that one bad command harms no other.
-    fn write(&mut self, mut group: Vec<Box<dyn Command>>) {
-        match self.attempt(&mut group) {
-            Ok(()) => group.into_iter().for_each(|command| command.finish(Ok(()))),
-            Err(error) if group.len() == 1 => {
-                let error = store_error(&error);
-                group
-                    .into_iter()
-                    .for_each(|command| command.finish(Err(error.clone())));
+    fn write(&mut self, group: &mut Vec<Box<dyn Command>>) {
+        let alone = group.len() == 1;
+        match self.commit(group) {
+            Err(_) if !alone => {
+                for command in group.drain(..) {
+                    self.write(&mut vec![command]);
+                }
             }
-            Err(_) => group
-                .into_iter()
-                .for_each(|command| self.write(vec![command])),
+            outcome => {
+                for command in group.drain(..) {
+                    command.answer(outcome.clone());
+                }
+            }
         }
     }
 
-    fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> rusqlite::Result<()> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut under_way = InTransaction {
-            connection: &transaction,
-            live: &self.live,
-            deltas: Deltas::default(),
-            last: self.last,
-            random: self.random.as_ref(),
-        };
+    /// Leaves everything as it was when it fails, the connection outside any transaction included.
+    fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), StoreError> {
+        let outcome = self.transact(group);
+        if outcome.is_ok() {
+            self.memory.commit();
+            self.counters.commits.fetch_add(1, Ordering::AcqRel);
+            let open = self.memory.live.total();
+            self.counters.open_jobs.store(open, Ordering::Release);
+        } else {
+            self.memory.roll_back();
+            // Some failures have rolled back already. When this one fails too, so will the next `BEGIN`,
+            // and whoever asked is told.
+            if !self.connection.is_autocommit() {
+                let _ = run(&self.connection, "ROLLBACK", []);
+            }
+        }
+        outcome
+    }
+
+    fn transact(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), StoreError> {
+        run(&self.connection, "BEGIN IMMEDIATE", [])?;
+        let mut transaction =
+            Transaction::new(&self.connection, &mut self.memory, self.random.as_ref());
         for command in group {
-            command.apply(&mut under_way)?;
+            command.apply(&mut transaction)?;
         }
-        let InTransaction { deltas, last, .. } = under_way;
-        // INVARIANT: nobody hears of a command before this has returned.
-        transaction.commit()?;
-        self.live.commit(deltas);
-        self.last = last;
-        Ok(())
-    }
-
-    fn checkpoint(&mut self) {
-        let done = self
-            .connection
-            .pragma_update(None, "wal_checkpoint", "PASSIVE");
-        if let Err(error) = done {
-            // The answer is a row, which `pragma_update` reports; anything else is worth a line.
-            if !matches!(error, rusqlite::Error::ExecuteReturnedResults) {
-                tracing::warn!(%error, "checkpoint failed; the next one tries again");
-            }
-        }
-        self.since_checkpoint = 0;
+        // INVARIANT: nobody hears of a command before this has returned; it syncs.
+        run(&self.connection, "COMMIT", []).map(drop)
     }
 }
 
-impl InTransaction<'_> {
-    /// How many jobs of a workload and task are open now.
-    pub(super) fn live_jobs(&self, subject: &SpiffeId, task: &TaskName) -> u32 {
-        self.live.of(&self.deltas, subject, task)
+impl<T, F> Command for Work<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send,
+{
+    fn apply(&mut self, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+        self.answer = Some((self.run)(transaction)?);
+        Ok(())
     }
 
-    /// A job was opened or ended.
-    pub(super) fn count(&mut self, subject: &SpiffeId, task: &TaskName, delta: i64) {
-        self.deltas.add(subject, task, delta);
-    }
-
-    /// Appends to the audit log.
-    pub(super) fn append(&mut self, records: &[Record]) -> rusqlite::Result<()> {
-        self.last.append(self.connection, records, self.random)
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { answer, asked, .. } = *self;
+        // Whoever asked may have stopped waiting.
+        let _ = asked.send(outcome.and_then(|()| answer.ok_or_else(stopped)));
     }
 }

@@ -35,7 +35,7 @@ impl Policy {
         let matching = task.grants_for(request);
         if matching.is_empty() {
             let count = task.grants.len();
-            let why = format!("none of the task's {count} grants is for the workload");
+            let why = format!("no grant is for the workload; the task has {count} for others");
             decision.outcome = Outcome::Denied(not_granted(request, &why));
             decision.grants = task.first_mismatches(request);
             return decision;

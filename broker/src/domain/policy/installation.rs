@@ -38,7 +38,7 @@ pub enum IssuerKind {
 impl Installation {
     /// Reads the file.
     pub fn parse(file: &SourceFile) -> Result<Self, Vec<Diagnostic>> {
-        super::read::installation(file)
+        super::read::installation_file(file)
     }
 
     /// The issuer of this name.

@@ -8,17 +8,23 @@
 mod compile;
 mod decide;
 mod decision;
+mod declared;
 mod diagnostic;
+mod duration;
 mod hash;
 mod installation;
 mod parameter;
 mod pattern;
 mod permit;
 mod read;
+mod report;
 mod request;
 mod scope_template;
 mod snapshot;
 mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
 mod value_pattern;
 mod workload_index;
 
@@ -27,6 +33,7 @@ pub use decision::{
     Environment, FailedCondition, GrantId, Outcome, Permitted,
 };
 pub use diagnostic::{Diagnostic, Related, Severity};
+pub use duration::{InvalidDuration, parse_duration, show_duration};
 pub use hash::PolicyHash;
 pub use installation::{Installation, Issuer, IssuerKind};
 pub use parameter::{Parameter, ParameterKind};

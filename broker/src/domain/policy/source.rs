@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Bytes of a line up to which columns are counted in characters.
+const MAX_COUNTED: usize = 64 * 1024;
+
 /// One file as it was read: its name for people, and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
@@ -59,6 +62,22 @@ impl<'a> SourceText<'a> {
         }
     }
 
+    pub(super) fn content(&self) -> &'a str {
+        self.content
+    }
+
+    /// The line that a byte stands in.
+    pub(super) fn line_of(&self, at: usize) -> &'a str {
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = line
+            .checked_sub(1)
+            .and_then(|index| self.line_starts.get(index));
+        let rest = start
+            .and_then(|start| self.content.get(*start..))
+            .unwrap_or_default();
+        rest.lines().next().unwrap_or_default()
+    }
+
     pub(super) fn place(&self, span: Range<usize>) -> Place {
         let line = self
             .line_starts
@@ -69,11 +88,17 @@ impl<'a> SourceText<'a> {
             .copied()
             .unwrap_or_default();
         let before = self.content.get(line_start..span.start).unwrap_or_default();
+        // Whoever writes lines that long counts their bytes: counting characters for each place on such a
+        // line would take time that grows with its square.
+        let column = match before.len() {
+            0..MAX_COUNTED => before.chars().count(),
+            bytes => bytes,
+        };
         Place {
             file: self.name.clone(),
             span,
             line,
-            column: before.chars().count() + 1,
+            column: column + 1,
         }
     }
 }

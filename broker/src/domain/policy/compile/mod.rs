@@ -1,0 +1,84 @@
+//! From files to a snapshot: what is declared is linked, checked against the installation, and indexed.
+//!
+//! - `names`: who is called what, and what a reference means
+//! - `credentials`, `tasks`, `workloads`: what each kind of declaration becomes
+//! - `templates`: whether scopes can be filled in wherever they are granted
+//! - `doubts`: what is likely a mistake
+
+mod credentials;
+mod doubts;
+mod names;
+mod tasks;
+mod templates;
+mod workloads;
+
+use std::sync::Arc;
+
+use self::names::{Kind, by_name};
+use super::declared::Declarations;
+use super::diagnostic::Diagnostic;
+use super::hash::PolicyHash;
+use super::installation::Installation;
+use super::read;
+use super::report::Report;
+use super::snapshot::Policy;
+use super::source::{Place, SourceFile};
+
+/// All or nothing: a snapshot, or what is wrong.
+pub(super) fn compile(
+    files: &[SourceFile],
+    installation: &Installation,
+) -> Result<Policy, Vec<Diagnostic>> {
+    let mut report = Report::default();
+    let mut declared = Declarations::default();
+    let mut sources = files.to_vec();
+    // INVARIANT: the order in which files were given never shows, neither in findings nor in decisions.
+    sources.sort_by(|a, b| (&a.name, &a.bytes).cmp(&(&b.name, &b.bytes)));
+    for file in &sources {
+        read::policy_file(file, &mut declared, &mut report);
+    }
+    let policy = link(&declared, installation, sources, &mut report);
+    if report.has_errors() {
+        return Err(report.into_findings());
+    }
+    Ok(Policy {
+        warnings: report.into_findings(),
+        ..policy
+    })
+}
+
+fn link(
+    declared: &Declarations,
+    installation: &Installation,
+    sources: Vec<SourceFile>,
+    report: &mut Report,
+) -> Policy {
+    let tasks = by_name(Kind::Task, &declared.tasks, report);
+    let credentials = by_name(Kind::Credential, &declared.credentials, report);
+    let environments = by_name(Kind::Environment, &declared.environments, report);
+    let audiences = by_name(Kind::Audience, &declared.audiences, report);
+    let identities = by_name(Kind::Identity, &declared.identities, report);
+    let (verifiers, audiences_of) = workloads::verifiers(&audiences, installation, report);
+    let built = credentials::Builder {
+        installation,
+        audiences: &audiences,
+        environments: &environments,
+    }
+    .credentials(&credentials, report);
+    doubts::look_for(&tasks, &credentials, &environments, report);
+    Policy {
+        hash: PolicyHash::of(&sources),
+        sources,
+        warnings: Vec::new(),
+        tasks: tasks::tasks(&tasks, (&credentials, &built), installation, report),
+        environments: workloads::environments(&environments, report),
+        identities: workloads::identities(&identities, report),
+        verifiers,
+        audiences: audiences_of,
+    }
+}
+
+/// A place as decisions show it: `file:line`.
+fn short(place: &Place) -> Arc<str> {
+    format!("{}:{}", place.file, place.line).into()
+}

@@ -1,0 +1,246 @@
+//! One value of a table, read as what it should be.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::section::Section;
+use crate::domain::policy::declared::Located;
+use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::duration::parse_duration;
+use crate::domain::policy::report::Report;
+use crate::domain::policy::source::{Place, SourceText};
+
+const MAX_LINE_BYTES: usize = 512;
+const MAX_NAME_BYTES: usize = 64;
+
+/// A key, with a value that can be written there: what a remedy shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) example: &'static str,
+}
+
+/// The value of a key.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) text: &'a SourceText<'a>,
+    pub(super) key: Key,
+    pub(super) value: &'a Spanned<DeValue<'a>>,
+}
+
+impl Key {
+    pub(super) const fn new(name: &'static str, example: &'static str) -> Self {
+        Self { name, example }
+    }
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn place(&self) -> Place {
+        self.text.place(self.value.span())
+    }
+
+    pub(super) fn string(&self, report: &mut Report) -> Option<Located<&'a str>> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Some(Located::new(text, self.place())),
+            other => self.mismatch("a string", other, report),
+        }
+    }
+
+    /// A string that `T` can be read from.
+    pub(super) fn parsed<T>(&self, report: &mut Report) -> Option<Located<T>>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        let text = self.string(report)?;
+        self.parse(text, report)
+    }
+
+    /// Text for people: one line, not empty.
+    pub(super) fn line(&self, report: &mut Report) -> Option<Located<Arc<str>>> {
+        let text = self.string(report)?;
+        let wrong = if text.value.trim().is_empty() {
+            "is empty"
+        } else if text.value.len() > MAX_LINE_BYTES {
+            "is longer than 512 bytes"
+        } else if text.value.chars().any(char::is_control) {
+            "has a line break or a control character"
+        } else {
+            return Some(text.map(Arc::from));
+        };
+        self.refuse(text.place, format!("`{}` {wrong}", self.key.name), report)
+    }
+
+    /// The name of something: `[a-z0-9-]`, at most 64 of them.
+    pub(super) fn name(&self, report: &mut Report) -> Option<Located<Arc<str>>> {
+        let text = self.string(report)?;
+        self.as_name(text, report)
+    }
+
+    pub(super) fn duration(&self, report: &mut Report) -> Option<Located<Duration>> {
+        let text = self.string(report)?;
+        match parse_duration(text.value) {
+            Ok(duration) => Some(Located::new(duration, text.place)),
+            Err(error) => self.refuse(text.place, error.to_string(), report),
+        }
+    }
+
+    pub(super) fn integer(&self, report: &mut Report) -> Option<Located<i64>> {
+        let DeValue::Integer(number) = self.value.get_ref() else {
+            return self.mismatch("an integer", self.value.get_ref(), report);
+        };
+        let digits = number.as_str().replace('_', "");
+        match i64::from_str_radix(&digits, number.radix()) {
+            Ok(number) => Some(Located::new(number, self.place())),
+            Err(_) => self.refuse(
+                self.place(),
+                "the integer is out of range".to_owned(),
+                report,
+            ),
+        }
+    }
+
+    pub(super) fn boolean(&self, report: &mut Report) -> Option<bool> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Some(*value),
+            other => self.mismatch("`true` or `false`", other, report),
+        }
+    }
+
+    /// A list of strings.
+    pub(super) fn strings(&self, report: &mut Report) -> Option<Vec<Located<&'a str>>> {
+        match self.value.get_ref() {
+            DeValue::Array(items) => {
+                let item = |value| Self { value, ..*self };
+                Some(
+                    items
+                        .iter()
+                        .filter_map(|value| item(value).string(report))
+                        .collect(),
+                )
+            }
+            other => self.mismatch("a list of strings", other, report),
+        }
+    }
+
+    /// A list of strings that `T` can be read from, without those that it cannot be read from.
+    pub(super) fn parsed_list<T>(&self, report: &mut Report) -> Vec<Located<T>>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        let texts = self.strings(report).unwrap_or_default();
+        texts
+            .into_iter()
+            .filter_map(|text| self.parse(text, report))
+            .collect()
+    }
+
+    /// A list of names.
+    pub(super) fn names(&self, report: &mut Report) -> Vec<Located<Arc<str>>> {
+        let texts = self.strings(report).unwrap_or_default();
+        texts
+            .into_iter()
+            .filter_map(|text| self.as_name(text, report))
+            .collect()
+    }
+
+    /// One string or a list of strings, at least one.
+    pub(super) fn one_or_more<T>(&self, report: &mut Report) -> Vec<Located<T>>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match self.value.get_ref() {
+            DeValue::String(_) => self.parsed(report).into_iter().collect(),
+            DeValue::Array(items) if items.is_empty() => {
+                let message = format!("`{}` is an empty list", self.key.name);
+                self.refuse::<()>(self.place(), message, report);
+                Vec::new()
+            }
+            DeValue::Array(_) => self.parsed_list(report),
+            other => {
+                self.mismatch::<()>("a string or a list of strings", other, report);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn table(&self, what: String, report: &mut Report) -> Option<Section<'a>> {
+        match self.value.get_ref() {
+            DeValue::Table(table) => Some(Section::new(self.text, table, self.place(), what)),
+            other => self.mismatch("a table", other, report),
+        }
+    }
+
+    /// A list of tables, as `[[…]]` makes it.
+    pub(super) fn tables(
+        &self,
+        what: impl Fn(usize) -> String,
+        report: &mut Report,
+    ) -> Vec<Section<'a>> {
+        let DeValue::Array(items) = self.value.get_ref() else {
+            self.mismatch::<()>("a list of tables", self.value.get_ref(), report);
+            return Vec::new();
+        };
+        let item = |(index, value)| Self { value, ..*self }.table(what(index + 1), report);
+        items.iter().enumerate().filter_map(item).collect()
+    }
+
+    /// Reports what is wrong, with an example of what is right.
+    pub(super) fn refuse<T>(
+        &self,
+        place: Place,
+        message: String,
+        report: &mut Report,
+    ) -> Option<T> {
+        let Key { name, example } = self.key;
+        report.push(
+            Diagnostic::error(place, message).help(format!("for instance `{name} = {example}`")),
+        );
+        None
+    }
+
+    fn parse<T>(&self, text: Located<&str>, report: &mut Report) -> Option<Located<T>>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match text.value.parse() {
+            Ok(value) => Some(Located::new(value, text.place)),
+            Err(error) => self.refuse(text.place, error.to_string(), report),
+        }
+    }
+
+    fn as_name(&self, text: Located<&str>, report: &mut Report) -> Option<Located<Arc<str>>> {
+        if is_name(text.value) {
+            return Some(text.map(Arc::from));
+        }
+        self.refuse(text.place, NAME_RULE.to_owned(), report)
+    }
+
+    fn mismatch<T>(&self, expected: &str, found: &DeValue<'_>, report: &mut Report) -> Option<T> {
+        let message = format!("`{}` is {expected}, not {}", self.key.name, describe(found));
+        self.refuse(self.place(), message, report)
+    }
+}
+
+pub(super) const NAME_RULE: &str = "a name is 1 to 64 of `a-z`, `0-9` and `-`";
+
+pub(super) fn is_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn describe(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,118 @@
+//! `params.NAME = { type = …, … }`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use taskpass_proto::limits::MAX_PARAMETER_BYTES;
+
+use super::entry::{Entry, Key};
+use super::section::Section;
+use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::parameter::{Parameter, ParameterKind};
+use crate::domain::policy::report::Report;
+use crate::domain::policy::suggest::suggest;
+
+const TYPE: Key = Key::new("type", "\"token\"");
+const PATTERN: Key = Key::new("pattern", "\"release-[0-9]+\"");
+const VALUES: Key = Key::new("values", "[\"blue\", \"green\"]");
+const MIN: Key = Key::new("min", "1");
+const MAX: Key = Key::new("max", "100");
+const OPTIONAL: Key = Key::new("optional", "true");
+const TYPES: [&str; 6] = ["one_of", "integer", "boolean", "token", "path", "text"];
+const MAX_VALUES: usize = 1024;
+
+/// Reads a parameter. `None` when its type is not known; other mistakes are reported and passed over.
+pub(super) fn parameter(mut section: Section<'_>, report: &mut Report) -> Option<Parameter> {
+    let kind = section.required(TYPE, report)?;
+    let name = kind.string(report)?;
+    let kind = match name.value {
+        "one_of" => ParameterKind::OneOf(
+            section
+                .required(VALUES, report)
+                .map(|entry| values(entry, report))
+                .unwrap_or_default(),
+        ),
+        "integer" => integer(&mut section, report),
+        "boolean" => ParameterKind::Boolean,
+        "token" => ParameterKind::Token,
+        "path" => ParameterKind::Path,
+        "text" => ParameterKind::Text,
+        unknown => {
+            let help = suggest(unknown, TYPES.into_iter()).map_or_else(
+                || format!("the types are `{}`", TYPES.join("`, `")),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            let message = format!("unknown type `{}`", unknown.escape_debug());
+            report.push(Diagnostic::error(name.place, message).help(help));
+            return None;
+        }
+    };
+    let pattern = match kind {
+        ParameterKind::Token | ParameterKind::Path | ParameterKind::Text => section
+            .optional(PATTERN)
+            .and_then(|entry| entry.parsed(report)),
+        ParameterKind::OneOf(_) | ParameterKind::Integer { .. } | ParameterKind::Boolean => {
+            let why =
+                "has no meaning for this type: only `token`, `path` and `text` are narrowed by one";
+            let help = "remove it, or give the parameter the type `token` or `path`";
+            section.refuse(&["pattern"], why, help, report);
+            None
+        }
+    };
+    let is_optional = section
+        .optional(OPTIONAL)
+        .and_then(|entry| entry.boolean(report));
+    section.finish(report);
+    Some(Parameter {
+        kind,
+        pattern: pattern.map(|pattern| pattern.value),
+        is_optional: is_optional.unwrap_or(false),
+    })
+}
+
+fn values(entry: Entry<'_>, report: &mut Report) -> Vec<Arc<str>> {
+    let Some(values) = entry.strings(report) else {
+        return Vec::new();
+    };
+    if values.is_empty() || values.len() > MAX_VALUES {
+        let message = format!("`values` lists 1 to {MAX_VALUES} values");
+        entry.refuse::<()>(entry.place(), message, report);
+    }
+    let mut seen = BTreeSet::new();
+    for value in &values {
+        let wrong = if value.value.is_empty() {
+            "a value is not empty"
+        } else if value.value.len() > MAX_PARAMETER_BYTES {
+            "a value is at most 1024 bytes long"
+        } else if !seen.insert(value.value) {
+            "the value is listed twice"
+        } else {
+            continue;
+        };
+        entry.refuse::<()>(value.place.clone(), wrong.to_owned(), report);
+    }
+    values.into_iter().map(|value| value.value.into()).collect()
+}
+
+fn integer(section: &mut Section<'_>, report: &mut Report) -> ParameterKind {
+    let min = section
+        .optional(MIN)
+        .and_then(|entry| entry.integer(report));
+    let max = section
+        .optional(MAX)
+        .and_then(|entry| entry.integer(report));
+    if let (Some(min), Some(max)) = (&min, &max)
+        && min.value > max.value
+    {
+        let message = format!(
+            "`max` is {}, below `min`, which is {}",
+            max.value, min.value
+        );
+        let empty = Diagnostic::error(max.place.clone(), message).help("exchange the two");
+        report.push(empty.related(min.place.clone(), "`min` is here"));
+    }
+    ParameterKind::Integer {
+        min: min.map_or(i64::MIN, |min| min.value),
+        max: max.map_or(i64::MAX, |max| max.value),
+    }
+}

@@ -1,0 +1,130 @@
+//! One table, and which of its keys are known.
+
+use toml::de::{DeTable, DeValue};
+
+use super::entry::{Entry, Key};
+use crate::domain::policy::declared::Located;
+use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::report::Report;
+use crate::domain::policy::source::{Place, SourceText};
+use crate::domain::policy::suggest::suggest;
+
+/// A table that is being read: whoever asks for a key makes it known; what is not known at the end is an error.
+pub(super) struct Section<'a> {
+    pub(super) text: &'a SourceText<'a>,
+    table: &'a DeTable<'a>,
+    pub(super) place: Place,
+    /// What it is, for people: "task `deploy-docs`".
+    pub(super) what: String,
+    known: Vec<&'static str>,
+    refused: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(
+        text: &'a SourceText<'a>,
+        table: &'a DeTable<'a>,
+        place: Place,
+        what: String,
+    ) -> Self {
+        Self {
+            text,
+            table,
+            place,
+            what,
+            known: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// The same table, pointed to by its name.
+    pub(super) fn named_at(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    pub(super) fn optional(&mut self, key: Key) -> Option<Entry<'a>> {
+        self.known.push(key.name);
+        let value = self.table.get(key.name)?;
+        Some(Entry {
+            text: self.text,
+            key,
+            value,
+        })
+    }
+
+    pub(super) fn required(&mut self, key: Key, report: &mut Report) -> Option<Entry<'a>> {
+        let entry = self.optional(key);
+        if entry.is_none() {
+            let Key { name, example } = key;
+            report.push(
+                Diagnostic::error(self.place.clone(), format!("{} has no `{name}`", self.what))
+                    .help(format!("add `{name} = {example}`")),
+            );
+        }
+        entry
+    }
+
+    /// Refuses keys that have a meaning elsewhere, or will have one in a later version.
+    pub(super) fn refuse(
+        &mut self,
+        names: &'static [&'static str],
+        why: &str,
+        help: &str,
+        report: &mut Report,
+    ) {
+        self.refused.extend(names);
+        for name in names {
+            if let Some((key, _)) = self.table.get_key_value(*name) {
+                let place = self.text.place(key.span());
+                report.push(Diagnostic::error(place, format!("`{name}` {why}")).help(help));
+            }
+        }
+    }
+
+    /// Every key with its value, where keys are names that the operator gives.
+    pub(super) fn children(&self, example: &'static str) -> Vec<(Located<&'a str>, Entry<'a>)> {
+        let child = |(key, value): (&'a toml::Spanned<toml::de::DeString<'a>>, _)| {
+            let name = Located::new(&**key.get_ref(), self.text.place(key.span()));
+            let key = Key::new("NAME", example);
+            let entry = Entry {
+                text: self.text,
+                key,
+                value,
+            };
+            (name, entry)
+        };
+        let mut children: Vec<_> = self.table.iter().map(child).collect();
+        children.sort_by_key(|(name, _)| name.place.span.start);
+        children
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self, report: &mut Report) {
+        self.finish_with(|_, _| None, report);
+    }
+
+    /// As [`Section::finish`], with a remedy for some unknown keys.
+    pub(super) fn finish_with(
+        self,
+        remedy: impl Fn(&str, &DeValue<'_>) -> Option<String>,
+        report: &mut Report,
+    ) {
+        for (key, value) in self.table {
+            let name = &**key.get_ref();
+            if self.known.contains(&name) || self.refused.contains(&name) {
+                continue;
+            }
+            let help = suggest(name, self.known.iter().copied())
+                .map(|known| format!("did you mean `{known}`?"))
+                .or_else(|| remedy(name, value.get_ref()))
+                .unwrap_or_else(|| format!("the keys here are `{}`", self.known.join("`, `")));
+            let place = self.text.place(key.span());
+            let message = format!("unknown key `{}` in {}", name.escape_debug(), self.what);
+            report.push(
+                Diagnostic::error(place, message)
+                    .label("not known here")
+                    .help(help),
+            );
+        }
+    }
+}

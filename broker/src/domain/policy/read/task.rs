@@ -1,0 +1,198 @@
+//! `[task.NAME]` and `[[task.NAME.grant]]`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use taskpass_proto::limits::{MAX_LEASES_PER_JOB, MAX_PARAMETERS};
+use toml::de::DeValue;
+
+use super::entry::{Entry, Key, is_name};
+use super::parameter;
+use super::section::Section;
+use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located};
+use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::parameter::Parameter;
+use crate::domain::policy::report::Report;
+use crate::domain::policy::scope_template::is_parameter_name;
+
+const OWNER: Key = Key::new("owner", "\"docs-platform@acme.example\"");
+const PURPOSE: Key = Key::new("purpose", "\"publish the documentation site\"");
+const PARAMS: Key = Key::new("params", "{ ref = { type = \"path\" } }");
+const MAX_DURATION: Key = Key::new("max_duration", "\"30m\"");
+const GRANT: Key = Key::new(
+    "grant",
+    "[{ workload = \"spiffe://acme.example/prod/ci/*\", credentials = [\"docs-api\"] }]",
+);
+const WORKLOAD: Key = Key::new("workload", "\"spiffe://acme.example/prod/ci/*\"");
+const CREDENTIALS: Key = Key::new("credentials", "[\"docs-api\"]");
+const MAX_TTL: Key = Key::new("max_ttl", "\"5m\"");
+const MAX_LIVE_JOBS: Key = Key::new("max_live_jobs", "100");
+const DEFAULT_MAX_LIVE_JOBS: u32 = 100;
+
+/// What a later version evaluates in grants.
+const NOT_EVALUATED: &[&str] = &["when", "unless", "mode", "approval", "approvals"];
+
+pub(super) fn task(name: &str, mut section: Section<'_>, report: &mut Report) -> DeclaredTask {
+    if let Some(owner) = section.required(OWNER, report) {
+        owner.line(report);
+    }
+    if let Some(purpose) = section.required(PURPOSE, report) {
+        purpose.line(report);
+    }
+    let parameters = section
+        .optional(PARAMS)
+        .map(|entry| parameters(name, entry, report))
+        .unwrap_or_default();
+    let max_duration = section
+        .optional(MAX_DURATION)
+        .and_then(|entry| entry.duration(report));
+    let grants = section
+        .optional(GRANT)
+        .map(|entry| grants(name, entry, report))
+        .unwrap_or_default();
+    section.finish_with(|key, value| quoted_name(name, key, value), report);
+    DeclaredTask {
+        parameters,
+        max_duration,
+        grants,
+    }
+}
+
+fn parameters(
+    task: &str,
+    entry: Entry<'_>,
+    report: &mut Report,
+) -> BTreeMap<Arc<str>, Option<Located<Parameter>>> {
+    let mut parameters = BTreeMap::new();
+    let Some(section) = entry.table(format!("the parameters of task `{task}`"), report) else {
+        return parameters;
+    };
+    let children = section.children("{ type = \"token\" }");
+    if children.len() > MAX_PARAMETERS {
+        let message = format!("task `{task}` has more than {MAX_PARAMETERS} parameters");
+        let help = "no request may hold more: put several values into one, or split the task";
+        report.push(Diagnostic::error(section.place.clone(), message).help(help));
+    }
+    for (name, entry) in children {
+        if !is_parameter_name(name.value) {
+            let message = "a parameter's name is 1 to 64 of `a-z`, `0-9`, `_` and `-`";
+            let help = "for instance `params.ref = { type = \"path\" }`";
+            report.push(Diagnostic::error(name.place.clone(), message).help(help));
+        }
+        let what = format!("parameter `{}` of task `{task}`", name.value.escape_debug());
+        let parameter = entry
+            .table(what, report)
+            .and_then(|section| parameter::parameter(section.named_at(name.place.clone()), report));
+        let located = parameter.map(|parameter| Located::new(parameter, name.place));
+        parameters.insert(name.value.into(), located);
+    }
+    parameters
+}
+
+fn grants(task: &str, entry: Entry<'_>, report: &mut Report) -> Vec<DeclaredGrant> {
+    if let DeValue::Table(_) = entry.value.get_ref() {
+        let message = format!("the grants of task `{task}` are a list of tables");
+        let help = format!(
+            "write the header with two brackets: `[[task.{}.grant]]`",
+            in_header(task)
+        );
+        report.push(Diagnostic::error(entry.place(), message).help(help));
+        return Vec::new();
+    }
+    let what = |number| format!("grant {number} of task `{task}`");
+    let sections = entry.tables(what, report);
+    sections
+        .into_iter()
+        .map(|section| grant(section, report))
+        .collect()
+}
+
+fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
+    let workloads = section
+        .required(WORKLOAD, report)
+        .map(|entry| entry.one_or_more(report))
+        .unwrap_or_default();
+    let credentials = section
+        .required(CREDENTIALS, report)
+        .map(|entry| credentials(entry, report))
+        .unwrap_or_default();
+    let max_ttl = section
+        .optional(MAX_TTL)
+        .and_then(|entry| entry.duration(report));
+    let max_live_jobs = section
+        .optional(MAX_LIVE_JOBS)
+        .map_or(DEFAULT_MAX_LIVE_JOBS, |entry| max_live_jobs(entry, report));
+    section.refuse(
+        NOT_EVALUATED,
+        "is not evaluated by this version, and a rule that is silently ignored is a hole",
+        "remove it; narrow the grant with its `workload`, or a parameter of the task with a `pattern`",
+        report,
+    );
+    let place = section.place.clone();
+    section.finish(report);
+    DeclaredGrant {
+        place,
+        workloads,
+        credentials,
+        max_ttl,
+        max_live_jobs,
+    }
+}
+
+fn credentials(entry: Entry<'_>, report: &mut Report) -> Vec<Located<Arc<str>>> {
+    let names = entry.names(report);
+    let mut seen = BTreeMap::new();
+    for name in &names {
+        if let Some(first) = seen.insert(name.value.clone(), name.place.clone()) {
+            let message = format!("credential `{}` is listed twice", name.value);
+            let twice = Diagnostic::error(name.place.clone(), message);
+            report.push(
+                twice
+                    .help("remove one of the two")
+                    .related(first, "first listed here"),
+            );
+        }
+    }
+    if let DeValue::Array(items) = entry.value.get_ref() {
+        if items.is_empty() {
+            let message = "a grant without credentials gives nothing".to_owned();
+            entry.refuse::<()>(entry.place(), message, report);
+        } else if items.len() > MAX_LEASES_PER_JOB {
+            let message = format!(
+                "a grant names at most {MAX_LEASES_PER_JOB} credentials, as many as a job may hold"
+            );
+            let help = "split the task into several";
+            report.push(Diagnostic::error(entry.place(), message).help(help));
+        }
+    }
+    names
+}
+
+fn max_live_jobs(entry: Entry<'_>, report: &mut Report) -> u32 {
+    let Some(number) = entry.integer(report) else {
+        return DEFAULT_MAX_LIVE_JOBS;
+    };
+    match u32::try_from(number.value) {
+        Ok(number) if number > 0 => number,
+        Ok(_) | Err(_) => {
+            let message = "`max_live_jobs` is 1 or more".to_owned();
+            entry.refuse::<()>(number.place, message, report);
+            DEFAULT_MAX_LIVE_JOBS
+        }
+    }
+}
+
+/// `[task.ci.build]` declares a key of the task `ci`; likely the task `ci/build` was meant.
+fn quoted_name(task: &str, key: &str, value: &DeValue<'_>) -> Option<String> {
+    let is_meant = matches!(value, DeValue::Table(_)) && is_name(key);
+    is_meant.then(|| format!("names with `/` are quoted: `[task.\"{task}/{key}\"]`"))
+}
+
+/// A task's name as it stands in a table's header.
+fn in_header(task: &str) -> String {
+    if task.contains('/') {
+        format!("\"{task}\"")
+    } else {
+        task.to_owned()
+    }
+}

@@ -1,0 +1,132 @@
+//! The policy as a whole: files in, decisions and findings out.
+
+use std::collections::BTreeMap;
+
+use super::{Decision, Denied, Diagnostic, Installation, Policy, Request, SourceFile, Wanted};
+
+mod decisions;
+
+/// Two tasks, three credentials, two environments, every type of parameter.
+const POLICY: &str = r#"
+[task.deploy-docs]
+owner = "docs-platform@acme.example"
+purpose = "publish the documentation site"
+params.ref = { type = "path", pattern = "refs/heads/(main|release/[a-z0-9.-]+)" }
+params.color = { type = "one_of", values = ["blue", "green"], optional = true }
+params.note = { type = "text", optional = true }
+max_duration = "30m"
+
+[[task.deploy-docs.grant]]
+workload = "spiffe://acme.example/prod/ci/*"
+credentials = ["docs-api", "dev-api"]
+
+[[task.deploy-docs.grant]]
+workload = ["spiffe://acme.example/prod/ci/docs", "spiffe://acme.example/prod/**"]
+credentials = ["docs-api", "tickets-api"]
+max_ttl = "2m"
+max_live_jobs = 3
+
+[task."agent/answer"]
+owner = "agents@acme.example"
+purpose = "answer a ticket"
+
+[[task."agent/answer".grant]]
+workload = "spiffe://acme.example/*/agents/**"
+credentials = ["dev-api"]
+
+[credential.docs-api]
+issuer = "local"
+audience = "docs"
+scopes = ["docs:read", "repo:${params.ref}"]
+ttl = "10m"
+environment = "prod"
+
+[credential.dev-api]
+issuer = "local"
+audience = "docs"
+scopes = ["docs:read"]
+ttl = "10m"
+environment = "dev"
+
+[credential.tickets-api]
+issuer = "local"
+audience = "tickets"
+scopes = []
+ttl = "1h"
+environment = "any"
+
+[audience.docs]
+uri = "https://docs.acme.example"
+verifiers = ["spiffe://acme.example/prod/docs-api"]
+
+[audience.tickets]
+uri = "https://tickets.acme.example"
+
+[environment.prod]
+workloads = ["spiffe://acme.example/prod/**", "spiffe://acme.example/shared/**"]
+
+[environment.dev]
+workloads = ["spiffe://acme.example/dev/**", "spiffe://acme.example/shared/**"]
+"#;
+
+const INSTALLATION: &str = r#"
+max_ttl = "1h"
+max_duration = "8h"
+forbidden_audiences = ["https://payroll.acme.example/"]
+
+[issuer.local]
+kind = "jwt"
+"#;
+
+fn installation() -> Installation {
+    Installation::parse(&SourceFile::new(
+        "installation.toml",
+        INSTALLATION.as_bytes(),
+    ))
+    .unwrap()
+}
+
+fn compile(files: &[(&str, &str)]) -> Result<Policy, Vec<Diagnostic>> {
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| SourceFile::new(*name, text.as_bytes()))
+        .collect();
+    Policy::compile(&files, &installation())
+}
+
+fn policy(text: &str) -> Policy {
+    compile(&[("policy.toml", text)]).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+}
+
+fn lines(findings: &[Diagnostic]) -> String {
+    findings
+        .iter()
+        .map(|finding| format!("{finding}\n"))
+        .collect()
+}
+
+fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn decide(
+    policy: &Policy,
+    subject: &str,
+    task: &str,
+    pairs: &[(&str, &str)],
+    wanted: &[Wanted],
+) -> Decision {
+    policy.decide(&Request {
+        subject: &subject.parse().unwrap(),
+        task,
+        parameters: &parameters(pairs),
+        wanted,
+    })
+}
+
+fn denied(decision: Decision) -> Denied {
+    decision.allowed().unwrap_err().clone()
+}

@@ -10,4 +10,5 @@
 mod architecture;
 mod broker;
 mod cli;
+mod node;
 mod support;

@@ -149,7 +149,7 @@ mod tests {
         let secret = first.secret.clone();
         drop(first);
         let second = Holder::start(&state, &random).unwrap();
-        assert_eq!((second.incarnation, &second.secret == &secret), (2, true));
+        assert_eq!((second.incarnation, second.secret == secret), (2, true));
         drop(second);
         fs::write(state.join(SECRET), "nonsense").unwrap();
         assert!(matches!(

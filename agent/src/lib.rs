@@ -1,6 +1,6 @@
 //! The agent: sits on each node, proves identity, holds, renews, hands over, and takes back.
 //!
-//! - [`config`]: `agent.toml`
+//! - [`config`]: the file `agent.toml`
 //! - [`error`]: why the agent does not start, or stops by itself
 //! - [`callers`]: which local caller is which workload
 //! - [`broker`]: the broker as the agent sees it, and the heartbeats

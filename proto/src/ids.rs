@@ -220,8 +220,8 @@ mod tests {
         ] {
             assert!(text.parse::<JobId>().is_err(), "{text}");
         }
-        for text in ["1_01", "1_0", "1_+1", "1_65536", "1_", "1"] {
-            let lease = format!("lease_01h455vb4pex5vsknk084sn02q{}", &text[1..]);
+        for end in ["_01", "_0", "_+1", "_65536", "_", ""] {
+            let lease = format!("lease_01h455vb4pex5vsknk084sn02q{end}");
             assert!(lease.parse::<LeaseId>().is_err(), "{lease}");
         }
     }

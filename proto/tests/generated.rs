@@ -2,6 +2,8 @@
 //!
 //! After a change of a `.proto` file: `TASKPASS_REGENERATE=1 cargo test -p taskpass-proto`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

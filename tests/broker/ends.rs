@@ -15,7 +15,7 @@ async fn causes(operator: &mut Operator, job: &str) -> Vec<(String, v1::Cause)> 
     let records = operator.of_job(job).await;
     let ends = records
         .into_iter()
-        .filter(|record| record.event.ends_with(".ended"));
+        .filter(|record| ["job.ended", "lease.ended"].contains(&record.event.as_str()));
     ends.map(|record| (record.event.clone(), record.cause()))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! OpenJob and Issue: what is granted, in one round trip, once.
+//! `OpenJob` and Issue: what is granted, in one round trip, once.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;

@@ -98,6 +98,7 @@ pub(crate) struct Installation {
 }
 
 /// What differs between installations.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) policy: &'a str,
     pub(crate) heartbeat: u64,
@@ -148,9 +149,9 @@ impl Installation {
         write_svid(&authority, &at.join("broker"), BROKER);
         let broker = start_broker(at);
         Self {
-            broker,
             folder,
             authority,
+            broker,
             workload,
             public,
             operations,

@@ -8,6 +8,7 @@
 pub(crate) mod client;
 pub(crate) mod http;
 pub(crate) mod installation;
+pub(crate) mod local;
 pub(crate) mod operator;
 pub(crate) mod process;
 

@@ -74,6 +74,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[allow(clippy::print_stderr, reason = "what it wrote explains the failure")]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

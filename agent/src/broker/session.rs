@@ -78,7 +78,7 @@ struct Stream {
 
 enum StreamEnd {
     /// Open the next one first.
-    Ageing(Stream),
+    Ageing(Box<Stream>),
     /// It broke.
     Broken(String),
 }
@@ -108,7 +108,7 @@ impl Session {
 
     async fn beat_for_ever(&self) -> Superseded {
         let mut failures = 0;
-        let mut old: Option<Stream> = None;
+        let mut old: Option<Box<Stream>> = None;
         loop {
             let error = match self.begin(old.is_some()).await {
                 Ok(stream) => {
@@ -214,7 +214,7 @@ impl Session {
                 answer = stream.down.message() => match answer {
                     Ok(Some(answer)) => match answer.message {
                         Some(Down::JobEnded(ended)) => self.tell(&ended).await,
-                        Some(Down::Reconnect(_)) => return StreamEnd::Ageing(stream),
+                        Some(Down::Reconnect(_)) => return StreamEnd::Ageing(Box::new(stream)),
                         Some(Down::Ack(_) | Down::Welcome(_)) | None => {}
                     },
                     Ok(None) => return StreamEnd::Broken("the broker ended the stream".into()),

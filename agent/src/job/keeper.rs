@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::held::Held;
-use super::messages::{Anchor, Closed, JobError, Jobs, Message, Reply, Wanted};
+use super::messages::{Anchor, Close, Closed, JobError, Jobs, Message, Reply, Wanted};
 use super::opening;
 use super::view::{JobView, Stage};
 use crate::broker::live_jobs::LiveJobs;
@@ -168,7 +168,7 @@ impl Keeper {
                 wanted,
                 reply,
             } => {
-                self.open(peer, identity, wanted, reply);
+                self.open(&peer, identity, wanted, reply);
             }
             Message::Issue {
                 id,
@@ -209,15 +209,7 @@ impl Keeper {
                 }
                 let _ = reply.send(found);
             }
-            Message::Close {
-                id,
-                uid,
-                cause,
-                exit_status,
-                reply,
-            } => {
-                self.close_for(id, uid, cause, exit_status, reply);
-            }
+            Message::Close { close, reply } => self.close_for(close, reply),
             Message::CloseAll { done } => {
                 self.stopping = Some(done);
                 let ids: Vec<JobId> = self.jobs.keys().copied().collect();
@@ -228,7 +220,7 @@ impl Keeper {
         }
     }
 
-    fn open(&mut self, peer: Peer, identity: usize, wanted: Wanted, reply: Reply<JobView>) {
+    fn open(&mut self, peer: &Peer, identity: usize, wanted: Wanted, reply: Reply<JobView>) {
         if self.stopping.is_some() {
             return drop(reply.send(Err(JobError::Stopping)));
         }
@@ -279,7 +271,7 @@ impl Keeper {
         if let Anchor::Process(process) = &wanted.anchor {
             self.watch(id, Arc::clone(process));
         }
-        let request = self.open_request(id, &peer, wanted);
+        let request = self.open_request(id, peer, wanted);
         let broker = Arc::clone(&self.parts.broker);
         let (random, asked_at) = (self.parts.random.clone(), self.parts.clock.since_boot());
         self.under_way.spawn(async move {
@@ -348,14 +340,13 @@ impl Keeper {
         });
     }
 
-    fn close_for(
-        &mut self,
-        id: JobId,
-        uid: Option<u32>,
-        cause: v1::Cause,
-        exit_status: Option<i32>,
-        reply: Reply<Closed>,
-    ) {
+    fn close_for(&mut self, close: Close, reply: Reply<Closed>) {
+        let Close {
+            id,
+            uid,
+            cause,
+            exit_status,
+        } = close;
         let is_theirs = |owner: u32| uid.is_none_or(|uid| uid == owner);
         if self.jobs.get(&id).is_some_and(|job| is_theirs(job.uid())) {
             self.close(id, cause, exit_status);

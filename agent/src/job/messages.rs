@@ -79,6 +79,19 @@ pub enum JobError {
     Stopping,
 }
 
+/// A job that is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Close {
+    /// The job.
+    pub id: JobId,
+    /// Whose it must be; anybody's when the agent itself says so.
+    pub uid: Option<u32>,
+    /// Why.
+    pub cause: v1::Cause,
+    /// How its command ended.
+    pub exit_status: Option<i32>,
+}
+
 /// How an end stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed {
@@ -126,10 +139,7 @@ pub(super) enum Message {
         reply: Reply<()>,
     },
     Close {
-        id: JobId,
-        uid: Option<u32>,
-        cause: v1::Cause,
-        exit_status: Option<i32>,
+        close: Close,
         reply: Reply<Closed>,
     },
     CloseAll {
@@ -219,22 +229,10 @@ impl Jobs {
     }
 
     /// Closes a job, and waits up to `patience` for the broker to confirm it.
-    pub async fn close(
-        &self,
-        id: JobId,
-        uid: Option<u32>,
-        cause: v1::Cause,
-        exit_status: Option<i32>,
-        patience: Duration,
-    ) -> Result<Closed, JobError> {
+    pub async fn close(&self, close: Close, patience: Duration) -> Result<Closed, JobError> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Close {
-            id,
-            uid,
-            cause,
-            exit_status,
-            reply,
-        };
+        let cause = close.cause;
+        let message = Message::Close { close, reply };
         self.keeper
             .send(message)
             .await

@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use crate::callers::Peer;
 use crate::config::SocketConfig;
-use crate::job::messages::Jobs;
+use crate::job::messages::{Close, Jobs};
 
 /// A request's head must be there by then.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
@@ -141,9 +141,13 @@ async fn serve_connection(
         }
     }
     for job in connection.tied() {
-        let closed = jobs
-            .close(job, None, v1::Cause::JobClosed, None, Duration::ZERO)
-            .await;
+        let close = Close {
+            id: job,
+            uid: None,
+            cause: v1::Cause::JobClosed,
+            exit_status: None,
+        };
+        let closed = jobs.close(close, Duration::ZERO).await;
         tracing::info!(job.id = %job, job.known = closed.is_ok(), "connection closed; job closes");
     }
 }

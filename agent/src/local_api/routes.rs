@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::wire::{self, AddAnchor, Anchor, CloseJob, CloseQuery, IssueMore, OpenJob};
 use crate::callers::Mapping;
 use crate::clock::Clock;
-use crate::job::messages::{self, JobError, Jobs, Wanted};
+use crate::job::messages::{self, Close, JobError, Jobs, Wanted};
 use crate::job::view::cause_word;
 use crate::status::NodeStatus;
 use crate::watch::process::Process;
@@ -81,7 +81,7 @@ async fn open(
     let credentials = request
         .credentials
         .into_iter()
-        .map(wire::Credential::to_wire);
+        .map(wire::Credential::into_wire);
     let is_connection = matches!(anchor, messages::Anchor::Connection);
     let wanted = Wanted {
         task: request.task,
@@ -131,7 +131,7 @@ async fn issue(
     let credentials = request
         .credentials
         .into_iter()
-        .map(wire::Credential::to_wire);
+        .map(wire::Credential::into_wire);
     let credentials = credentials.collect::<Result<_, _>>()?;
     let view = local
         .jobs
@@ -217,12 +217,13 @@ async fn close(
         Some(_) => v1::Cause::ProcessExited,
         None => v1::Cause::JobClosed,
     };
-    let (id, uid) = (job_id(&id)?, Some(connection.peer.uid));
-    let wait = wait.min(LONGEST_WAIT);
-    let closed = local
-        .jobs
-        .close(id, uid, cause, request.exit_status, wait)
-        .await?;
+    let close = Close {
+        id: job_id(&id)?,
+        uid: Some(connection.peer.uid),
+        cause,
+        exit_status: request.exit_status,
+    };
+    let closed = local.jobs.close(close, wait.min(LONGEST_WAIT)).await?;
     let state = if closed.confirmed {
         "confirmed"
     } else {

@@ -172,7 +172,7 @@ pub struct ProblemStatus {
 
 impl Credential {
     /// The same for the broker.
-    pub fn to_wire(self) -> Result<v1::CredentialRequest, Problem> {
+    pub fn into_wire(self) -> Result<v1::CredentialRequest, Problem> {
         let lifetime = self
             .lifetime_seconds
             .map(|s| seconds("lifetime_seconds", s))

@@ -46,7 +46,7 @@ pub fn spawn(
                 log(
                     this.end_silent().await,
                     "ending silent holders' jobs was put off",
-                )
+                );
             }
         }),
     );
@@ -92,7 +92,7 @@ pub fn spawn(
                 log(
                     keys.add_missing(store.as_ref(), now).await.map(drop),
                     "no key was made",
-                )
+                );
             }
         }),
     );

@@ -201,7 +201,7 @@ pub async fn serve(
     let public = bind_optional(config.listen.public).await?;
     let monitoring = bind_optional(config.listen.operations).await?;
     let admin_socket = AdminListener::bind(&config.listen.admin, config.listen.admin_uids.clone())
-        .map_err(|source| listen_error(config.listen.admin.display(), source))?;
+        .map_err(|source| listen_error(&config.listen.admin.display(), source))?;
     let bound = Bound {
         workload: address(&workload)?,
         public: public.as_ref().map(address).transpose()?,
@@ -348,16 +348,16 @@ async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<TcpListener
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
-        .map_err(|source| listen_error(address, source))
+        .map_err(|source| listen_error(&address, source))
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener
         .local_addr()
-        .map_err(|source| listen_error("an address", source))
+        .map_err(|source| listen_error(&"an address", source))
 }
 
-fn listen_error(place: impl ToString, source: io::Error) -> StartError {
+fn listen_error(place: &impl ToString, source: io::Error) -> StartError {
     StartError::Listen {
         place: place.to_string(),
         source,

@@ -75,9 +75,8 @@ impl PolicySource {
     }
 
     async fn install(&self, files: &[SourceFile], operations: &Operations) -> Result<bool, String> {
-        let (installation, policy) = match files.split_last() {
-            Some(split) => split,
-            None => return Err("no policy files were found".to_owned()),
+        let Some((installation, policy)) = files.split_last() else {
+            return Err("no policy files were found".to_owned());
         };
         let installation = Installation::parse(installation).map_err(|errors| shown(&errors))?;
         let policy = Policy::compile(policy, &installation).map_err(|errors| shown(&errors))?;

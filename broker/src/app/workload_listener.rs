@@ -165,7 +165,9 @@ impl WorkloadListener {
                 .saturating_sub(self.clock.now().as_seconds()),
         );
         let jitter = random::array::<1>(self.random.as_ref()).map_or(0, |[byte]| u32::from(byte));
-        let age = self.max_age - self.max_age / 10 * jitter / 256;
+        let age = self
+            .max_age
+            .saturating_sub(self.max_age / 10 * jitter / 256);
         Instant::now() + age.min(svid_ends)
     }
 }

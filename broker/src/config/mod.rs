@@ -1,6 +1,6 @@
 //! The only reader of files and environment.
 //!
-//! - [`broker`]: `broker.toml`
+//! - [`broker`]: the file `broker.toml`
 //! - [`sealing_keys`]: the key files that it names
 //! - [`policy_files`]: the policy directory
 

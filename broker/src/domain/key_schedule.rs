@@ -26,7 +26,7 @@ pub struct KeyTimes {
 
 impl KeySchedule {
     /// Which of the keys signs at `now`: the one that may sign since the shortest time.
-    pub fn signing(&self, keys: &[KeyTimes], now: UnixMillis) -> Option<usize> {
+    pub fn signing(keys: &[KeyTimes], now: UnixMillis) -> Option<usize> {
         let eligible = keys
             .iter()
             .enumerate()
@@ -116,15 +116,15 @@ mod tests {
         keys.extend(SCHEDULE.missing(&keys, late));
         assert_eq!(keys.len(), 3);
         assert_eq!(keys[2].signs_from, late.plus(DAY));
-        assert_eq!(SCHEDULE.signing(&keys, late), Some(1));
-        assert_eq!(SCHEDULE.signing(&keys, late.plus(DAY)), Some(2));
+        assert_eq!(KeySchedule::signing(&keys, late), Some(1));
+        assert_eq!(KeySchedule::signing(&keys, late.plus(DAY)), Some(2));
     }
 
     #[test]
     fn a_key_stays_published_as_long_as_a_token_of_its_may_live() {
         let keys = SCHEDULE.missing(&[], START);
-        assert_eq!(SCHEDULE.signing(&keys, days(89)), Some(0));
-        assert_eq!(SCHEDULE.signing(&keys, days(90)), Some(1));
+        assert_eq!(KeySchedule::signing(&keys, days(89)), Some(0));
+        assert_eq!(KeySchedule::signing(&keys, days(90)), Some(1));
         assert!(SCHEDULE.is_published(&keys, 0, days(90)));
         assert!(!SCHEDULE.is_published(&keys, 0, days(91)));
         assert!(SCHEDULE.is_published(&keys, 1, days(1000)));

@@ -234,6 +234,8 @@ mod tests {
         }
     }
 
+    type Transition = fn(Lease) -> Result<Lease, InvalidTransition>;
+
     #[test]
     fn has_the_transitions_of_the_contract_and_no_other() {
         let intent = LeaseState::Intent;
@@ -247,7 +249,6 @@ mod tests {
             cause: CAUSE,
             at: NOW,
         };
-        type Transition = fn(Lease) -> Result<Lease, InvalidTransition>;
         let table: [(Transition, [Option<LeaseState>; 4]); 6] = [
             (|l| l.activate(term(1)), [Some(active), None, None, None]),
             (

@@ -29,9 +29,9 @@ pub fn job(known: &JobWithLeases) -> v1::JobSummary {
             .unwrap_or_default(),
         state: state.into(),
         cause: words::optional_cause(job.ended().map(|end| end.cause)),
-        opened_at: opening.and_then(|opening| at(opening.opened_at)),
-        ends_by: opening.and_then(|opening| at(opening.ends_by)),
-        ended_at: job.ended().and_then(|end| at(end.at)),
+        opened_at: opening.map(|opening| at(opening.opened_at)),
+        ends_by: opening.map(|opening| at(opening.ends_by)),
+        ended_at: job.ended().map(|end| at(end.at)),
         leases: u32::try_from(leases.len()).unwrap_or(u32::MAX),
         liveness: liveness.unwrap_or(v1::Liveness::Unspecified).into(),
     }
@@ -72,8 +72,8 @@ pub fn ban(ban: &Ban) -> v1::list_bans_response::BanEntry {
     };
     v1::list_bans_response::BanEntry {
         target: Some(target),
-        since: at(ban.since),
-        until: ban.until.and_then(at),
+        since: Some(at(ban.since)),
+        until: ban.until.map(at),
         note: ban.note.clone(),
         by: ban.by.clone(),
     }
@@ -88,7 +88,7 @@ pub fn record(recorded: Recorded) -> v1::AuditRecord {
     } = recorded;
     v1::AuditRecord {
         number,
-        at: at(leaf.at),
+        at: Some(at(leaf.at)),
         event: leaf.event.as_str().to_owned(),
         subject: leaf.subject.unwrap_or_default(),
         task: leaf.task.unwrap_or_default(),
@@ -120,9 +120,9 @@ fn lease(job: &Job, lease: &Lease) -> v1::LeaseSummary {
         state: words::lease_state(lease.state).into(),
         cause: words::optional_cause(lease.state.cause()),
         generation: term.map(|term| term.generation).unwrap_or_default(),
-        issued_at: term.and_then(|term| at(term.issued_at)),
-        expires_at: term.and_then(|term| at(term.expires_at)),
-        ended_at: ended_at.and_then(at),
+        issued_at: term.map(|term| at(term.issued_at)),
+        expires_at: term.map(|term| at(term.expires_at)),
+        ended_at: ended_at.map(at),
         revocability: Some(words::revocability(lease.terms.revocability)),
         scopes: lease.terms.scopes.clone(),
         audience: lease.terms.audience.clone(),
@@ -146,6 +146,6 @@ fn reported(opening: &Opening) -> Option<v1::ReportedCaller> {
     })
 }
 
-fn at(at: UnixMillis) -> Option<prost_types::Timestamp> {
-    Some(timestamp_from_millis(at.as_millis()))
+fn at(at: UnixMillis) -> prost_types::Timestamp {
+    timestamp_from_millis(at.as_millis())
 }

@@ -323,7 +323,7 @@ mod tests {
                     r.max_duration = Some(prost_types::Duration {
                         seconds: 0,
                         nanos: 5,
-                    })
+                    });
                 },
                 Reason::RequestInvalid,
                 "`max_duration`",

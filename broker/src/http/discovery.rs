@@ -1,4 +1,4 @@
-//! What anybody may read: OpenID discovery and the key set.
+//! What anybody may read: `OpenID` discovery and the key set.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ async fn key_set(State(published): State<Published>) -> impl IntoResponse {
     cached(published.keys.jwks(published.clock.now()))
 }
 
-/// The members that OpenID Connect Discovery 1.0, section 3, requires, as far as they apply.
+/// The members that `OpenID` Connect Discovery 1.0, section 3, requires, as far as they apply.
 pub fn document(issuer: &str) -> Value {
     json!({
         "issuer": issuer,

@@ -1,7 +1,7 @@
 //! The HTTP faces.
 //!
 //! - [`introspection`]: RFC 7662 for verifiers, on the workload port
-//! - [`discovery`]: OpenID discovery and the key set, on the public port; read-only
+//! - [`discovery`]: `OpenID` discovery and the key set, on the public port; read-only
 //! - [`operations`]: health, readiness and metrics, on the operations port
 //! - [`problems`]: the one place that tells HTTP callers why not
 

@@ -48,6 +48,15 @@ pub struct OpenJob {
     pub reported: Option<Reported>,
 }
 
+/// A request with what was decided on it.
+struct Asked<'a> {
+    request: &'a OpenJob,
+    owner: Owner,
+    policy: &'a Policy,
+    decision: &'a Decision,
+    now: UnixMillis,
+}
+
 /// An open job with its credentials.
 #[derive(Debug)]
 pub struct OpenedJob {
@@ -81,27 +90,33 @@ impl Operations {
             parameters: &request.parameters,
             wanted: &request.wanted,
         });
+        let asked = Asked {
+            request: &request,
+            owner,
+            policy: &policy,
+            decision: &decision,
+            now,
+        };
         let allowed = match &decision.outcome {
             Outcome::Allowed(allowed) => allowed,
             Outcome::Denied(denied) => {
                 let refusal = Refusal::new(denied.reason, denied.message.clone());
-                let record = denial(&request, owner, &policy, &decision, now);
-                return Err(self.denied(refusal, record).await);
+                return Err(self.denied(refusal, asked.denial()).await);
             }
         };
-        let candidate = self.candidate(&request, owner, &policy, &decision, allowed, now)?;
+        let candidate = self.candidate(&asked, allowed)?;
         self.commit(candidate, now).await
     }
 
-    fn candidate(
-        &self,
-        request: &OpenJob,
-        owner: Owner,
-        policy: &Policy,
-        decision: &Decision,
-        allowed: &Allowed,
-        now: UnixMillis,
-    ) -> Result<Candidate, Refusal> {
+    fn candidate(&self, asked: &Asked<'_>, allowed: &Allowed) -> Result<Candidate, Refusal> {
+        let Asked {
+            request,
+            owner,
+            policy,
+            decision,
+            now,
+        } = asked;
+        let now = *now;
         if allowed.credentials.len() > MAX_LEASES_PER_JOB {
             return Err(Refusal::new(
                 Reason::JobLeasesLimit,
@@ -172,7 +187,7 @@ impl Operations {
         let live_limit = allowed.max_live_jobs;
         Ok(Candidate {
             id: request.job,
-            owner,
+            owner: owner.clone(),
             opening,
             leases,
             live_limit,
@@ -225,6 +240,25 @@ impl Operations {
     }
 }
 
+impl Asked<'_> {
+    /// The record of a denial.
+    fn denial(&self) -> Record {
+        Record {
+            subject: Some(self.owner.subject.clone()),
+            task: Some(self.request.task.clone()),
+            job: Some(self.request.job),
+            policy: Some(self.policy.hash().to_string()),
+            details: json!({
+                "decision": self.decision,
+                "parameters": self.request.parameters,
+                "holder": self.owner.holder.to_string(),
+                "reported": self.request.reported,
+            }),
+            ..Record::new(Event::JobDenied, self.now)
+        }
+    }
+}
+
 pub(super) fn job_ended() -> Refusal {
     Refusal::new(Reason::JobEnded, "the job has ended; start a new one")
 }
@@ -258,28 +292,6 @@ fn check_id_time(job: JobId, now: UnixMillis) -> Result<(), Refusal> {
         Reason::JobIdTime,
         "the time inside the job id is more than an hour off; set this machine's clock",
     ))
-}
-
-fn denial(
-    request: &OpenJob,
-    owner: Owner,
-    policy: &Policy,
-    decision: &Decision,
-    at: UnixMillis,
-) -> Record {
-    Record {
-        subject: Some(owner.subject),
-        task: Some(request.task.clone()),
-        job: Some(request.job),
-        policy: Some(policy.hash().to_string()),
-        details: json!({
-            "decision": decision,
-            "parameters": request.parameters,
-            "holder": owner.holder.to_string(),
-            "reported": request.reported,
-        }),
-        ..Record::new(Event::JobDenied, at)
-    }
 }
 
 /// What makes two requests the same: everything asked, each part behind its length.

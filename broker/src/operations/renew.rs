@@ -14,7 +14,7 @@ use super::tokens::{IssuedToken, term};
 use crate::domain::audit::{Event, Record};
 use crate::domain::change::renew::{Renewal, Renewed, renew};
 use crate::domain::change::{Current, JobWithLeases};
-use crate::domain::job::{Opening, Owner};
+use crate::domain::job::Owner;
 use crate::domain::lease::Lease;
 use crate::domain::policy::{Decision, Outcome, Policy, Request, Wanted};
 use crate::domain::time::UnixMillis;
@@ -67,9 +67,7 @@ impl Operations {
             return Err(job_ended());
         };
         let policy = self.policy_or_refuse()?;
-        let (ttl, decision) = self
-            .decide_renewal(&policy, &known, opening, &lease, now)
-            .await?;
+        let (ttl, decision) = self.decide_renewal(&policy, &known, &lease, now).await?;
         let id = self.decision_id(now)?;
         let next = term(request.generation, ttl, now, opening.ends_by);
         if next.expires_at <= now {
@@ -117,10 +115,10 @@ impl Operations {
         &self,
         policy: &Policy,
         known: &JobWithLeases,
-        opening: &Opening,
         lease: &Lease,
         at: UnixMillis,
     ) -> Result<(Duration, Decision), Refusal> {
+        let opening = known.job.as_open().ok_or_else(job_ended)?;
         let wanted = Wanted {
             name: lease.terms.credential.clone(),
             scopes: lease.terms.scopes.clone(),

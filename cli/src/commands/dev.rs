@@ -37,7 +37,7 @@ Exit codes:
     after_long_help = EXAMPLES
 )]
 pub(crate) struct Arguments {
-    /// The folder [default: $XDG_STATE_HOME/taskpass/dev, or ~/.local/state/taskpass/dev]
+    /// The folder [default: $`XDG_STATE_HOME/taskpass/dev`, or ~/.local/state/taskpass/dev]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 

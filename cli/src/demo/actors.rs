@@ -119,7 +119,7 @@ impl Actors {
     pub(super) fn run_job(&self, server: SocketAddr) -> Result<Running, Failed> {
         let mut command = self.task("run", "docs");
         command.args(["--task", "deploy-docs", "--param", "ref=refs/heads/main"]);
-        if self.uses_disk() {
+        if Self::uses_disk() {
             command
                 .arg("--allow-disk")
                 .arg("--credentials-dir")
@@ -188,7 +188,7 @@ impl Actors {
     }
 
     /// Whether this machine has no memory-backed place for the demo's credentials.
-    fn uses_disk(&self) -> bool {
+    fn uses_disk() -> bool {
         !Path::new("/dev/shm").is_dir()
     }
 

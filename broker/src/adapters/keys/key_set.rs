@@ -144,10 +144,7 @@ impl KeySet {
 impl Signer for KeySet {
     fn sign(&self, claims: &Claims, now: UnixMillis) -> Result<Zeroizing<String>, SigningFailed> {
         let ring = self.ring.load();
-        let index = self
-            .schedule
-            .signing(&ring.times, now)
-            .ok_or(SigningFailed::NoKey)?;
+        let index = KeySchedule::signing(&ring.times, now).ok_or(SigningFailed::NoKey)?;
         let key = ring.keys.get(index).ok_or(SigningFailed::NoKey)?;
         let published_until = self.schedule.published_until(&ring.times, index);
         if published_until.is_some_and(|until| until.as_seconds() < claims.exp) {

@@ -1,0 +1,7 @@
+//! Promises of the whole: a real broker, real agents, real processes.
+
+mod agent_crash;
+mod endings;
+mod local_interface;
+mod outage;
+mod renewal;

@@ -6,6 +6,7 @@ use super::names::Names;
 use crate::domain::policy::declared::{DeclaredCredential, DeclaredTask, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::pattern::WorkloadPattern;
+use crate::domain::policy::read::in_header;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::source::Place;
 
@@ -19,7 +20,8 @@ pub(super) fn look_for(
     for task in tasks.values() {
         if task.body.grants.is_empty() {
             let message = format!("nobody may do task `{}`: it has no grants", task.name.value);
-            let help = "add a `[[task.NAME.grant]]` with a workload and its credentials";
+            let name = in_header(&task.name.value);
+            let help = format!("add a `[[task.{name}.grant]]` with a workload and its credentials");
             report.push(Diagnostic::warning(task.name.place.clone(), message).help(help));
         }
         for grant in &task.body.grants {

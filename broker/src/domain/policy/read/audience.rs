@@ -9,8 +9,8 @@ use super::section::Section;
 use crate::domain::policy::declared::DeclaredAudience;
 use crate::domain::policy::report::Report;
 
-const URI: Key = Key::new("uri", "\"https://docs.acme.example\"");
-const VERIFIERS: Key = Key::new("verifiers", "[\"spiffe://acme.example/prod/docs-api\"]");
+const URI: Key<'static> = Key::new("uri", "\"https://docs.acme.example\"");
+const VERIFIERS: Key<'static> = Key::new("verifiers", "[\"spiffe://acme.example/prod/docs-api\"]");
 const MAX_URI_BYTES: usize = 512;
 
 /// An audience as it stands in tokens.

@@ -5,11 +5,11 @@ use super::section::Section;
 use crate::domain::policy::declared::DeclaredCredential;
 use crate::domain::policy::report::Report;
 
-const ISSUER: Key = Key::new("issuer", "\"local\"");
-const AUDIENCE: Key = Key::new("audience", "\"docs\"");
-const SCOPES: Key = Key::new("scopes", "[\"docs:write\"]");
-const TTL: Key = Key::new("ttl", "\"10m\"");
-const ENVIRONMENT: Key = Key::new("environment", "\"any\"");
+const ISSUER: Key<'static> = Key::new("issuer", "\"local\"");
+const AUDIENCE: Key<'static> = Key::new("audience", "\"docs\"");
+const SCOPES: Key<'static> = Key::new("scopes", "[\"docs:write\"]");
+const TTL: Key<'static> = Key::new("ttl", "\"10m\"");
+const ENVIRONMENT: Key<'static> = Key::new("environment", "\"any\"");
 
 pub(super) fn credential(mut section: Section<'_>, report: &mut Report) -> DeclaredCredential {
     let issuer = section

@@ -20,8 +20,8 @@ const MAX_NAME_BYTES: usize = 64;
 
 /// A key, with a value that can be written there: what a remedy shows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Key {
-    pub(super) name: &'static str,
+pub(super) struct Key<'a> {
+    pub(super) name: &'a str,
     pub(super) example: &'static str,
 }
 
@@ -29,12 +29,12 @@ pub(super) struct Key {
 #[derive(Clone, Copy)]
 pub(super) struct Entry<'a> {
     pub(super) text: &'a SourceText<'a>,
-    pub(super) key: Key,
+    pub(super) key: Key<'a>,
     pub(super) value: &'a Spanned<DeValue<'a>>,
 }
 
-impl Key {
-    pub(super) const fn new(name: &'static str, example: &'static str) -> Self {
+impl<'a> Key<'a> {
+    pub(super) const fn new(name: &'a str, example: &'static str) -> Self {
         Self { name, example }
     }
 }
@@ -221,7 +221,11 @@ impl<'a> Entry<'a> {
     }
 
     fn mismatch<T>(&self, expected: &str, found: &DeValue<'_>, report: &mut Report) -> Option<T> {
-        let message = format!("`{}` is {expected}, not {}", self.key.name, describe(found));
+        let message = format!(
+            "`{}` must be {expected}, and is {}",
+            self.key.name,
+            describe(found)
+        );
         self.refuse(self.place(), message, report)
     }
 }

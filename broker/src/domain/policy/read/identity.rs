@@ -10,11 +10,11 @@ use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::snapshot::IdentityKind;
 
-const WORKLOAD: Key = Key::new("workload", "\"spiffe://acme.example/prod/agents/*\"");
-const KIND: Key = Key::new("kind", "\"service\"");
-const OWNER: Key = Key::new("owner", "\"agents@acme.example\"");
-const TOOLS: Key = Key::new("tools", "[\"search-tickets\"]");
-const WORKLOADS: Key = Key::new("workloads", "[\"spiffe://acme.example/prod/**\"]");
+const WORKLOAD: Key<'static> = Key::new("workload", "\"spiffe://acme.example/prod/agents/*\"");
+const KIND: Key<'static> = Key::new("kind", "\"service\"");
+const OWNER: Key<'static> = Key::new("owner", "\"agents@acme.example\"");
+const TOOLS: Key<'static> = Key::new("tools", "[\"search-tickets\"]");
+const WORKLOADS: Key<'static> = Key::new("workloads", "[\"spiffe://acme.example/prod/**\"]");
 
 pub(super) fn identity(mut section: Section<'_>, report: &mut Report) -> DeclaredIdentity {
     let workloads = section

@@ -10,11 +10,12 @@ use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::installation::{Installation, Issuer, IssuerKind};
 use crate::domain::policy::report::Report;
 
-const MAX_TTL: Key = Key::new("max_ttl", "\"1h\"");
-const MAX_DURATION: Key = Key::new("max_duration", "\"24h\"");
-const FORBIDDEN: Key = Key::new("forbidden_audiences", "[\"https://payroll.acme.example\"]");
-const ISSUER: Key = Key::new("issuer", "{ local = { kind = \"jwt\" } }");
-const KIND: Key = Key::new("kind", "\"jwt\"");
+const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"1h\"");
+const MAX_DURATION: Key<'static> = Key::new("max_duration", "\"24h\"");
+const FORBIDDEN: Key<'static> =
+    Key::new("forbidden_audiences", "[\"https://payroll.acme.example\"]");
+const ISSUER: Key<'static> = Key::new("issuer", "{ local = { kind = \"jwt\" } }");
+const KIND: Key<'static> = Key::new("kind", "\"jwt\"");
 
 /// Reads the facts. `None` when something is wrong, which the report then has.
 pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Option<Installation> {

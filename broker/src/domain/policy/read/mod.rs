@@ -20,17 +20,18 @@ use taskpass_proto::task_name::TaskName;
 
 use self::entry::{Key, NAME_RULE, is_name};
 use self::section::Section;
+pub(super) use self::task::in_header;
 use super::declared::{Declarations, Located, Named};
 use super::diagnostic::Diagnostic;
 use super::installation::Installation;
 use super::report::Report;
 use super::source::SourceFile;
 
-const TASK: Key = Key::new("task", "{ deploy-docs = { … } }");
-const CREDENTIAL: Key = Key::new("credential", "{ docs-api = { … } }");
-const ENVIRONMENT: Key = Key::new("environment", "{ prod = { … } }");
-const AUDIENCE: Key = Key::new("audience", "{ docs = { … } }");
-const IDENTITY: Key = Key::new("identity", "{ docs-bot = { … } }");
+const TASK: Key<'static> = Key::new("task", "{ deploy-docs = { … } }");
+const CREDENTIAL: Key<'static> = Key::new("credential", "{ docs-api = { … } }");
+const ENVIRONMENT: Key<'static> = Key::new("environment", "{ prod = { … } }");
+const AUDIENCE: Key<'static> = Key::new("audience", "{ docs = { … } }");
+const IDENTITY: Key<'static> = Key::new("identity", "{ docs-bot = { … } }");
 
 /// Reads one policy file and adds what it declares.
 pub(super) fn policy_file(file: &SourceFile, declared: &mut Declarations, report: &mut Report) {
@@ -90,7 +91,7 @@ pub(super) fn installation_file(file: &SourceFile) -> Result<Installation, Vec<D
 /// same, for what else is wrong with them.
 fn named<'a>(
     root: &mut Section<'a>,
-    key: Key,
+    key: Key<'static>,
     is_valid: fn(&str) -> bool,
     report: &mut Report,
 ) -> Vec<(Located<Arc<str>>, Section<'a>)> {
@@ -118,7 +119,7 @@ fn is_task_name(text: &str) -> bool {
     text.parse::<TaskName>().is_ok()
 }
 
-fn bad_name(key: Key, name: &Located<&str>) -> Diagnostic {
+fn bad_name(key: Key<'_>, name: &Located<&str>) -> Diagnostic {
     let (rule, example) = if key.name == TASK.name {
         (
             "a task's name is segments of `a-z`, `0-9` and `-` joined by `/`, at most 128 bytes",

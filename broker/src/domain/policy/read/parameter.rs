@@ -12,12 +12,12 @@ use crate::domain::policy::parameter::{Parameter, ParameterKind};
 use crate::domain::policy::report::Report;
 use crate::domain::policy::suggest::suggest;
 
-const TYPE: Key = Key::new("type", "\"token\"");
-const PATTERN: Key = Key::new("pattern", "\"release-[0-9]+\"");
-const VALUES: Key = Key::new("values", "[\"blue\", \"green\"]");
-const MIN: Key = Key::new("min", "1");
-const MAX: Key = Key::new("max", "100");
-const OPTIONAL: Key = Key::new("optional", "true");
+const TYPE: Key<'static> = Key::new("type", "\"token\"");
+const PATTERN: Key<'static> = Key::new("pattern", "\"release-[0-9]+\"");
+const VALUES: Key<'static> = Key::new("values", "[\"blue\", \"green\"]");
+const MIN: Key<'static> = Key::new("min", "1");
+const MAX: Key<'static> = Key::new("max", "100");
+const OPTIONAL: Key<'static> = Key::new("optional", "true");
 const TYPES: [&str; 6] = ["one_of", "integer", "boolean", "token", "path", "text"];
 const MAX_VALUES: usize = 1024;
 

@@ -42,7 +42,7 @@ impl<'a> Section<'a> {
         Self { place, ..self }
     }
 
-    pub(super) fn optional(&mut self, key: Key) -> Option<Entry<'a>> {
+    pub(super) fn optional(&mut self, key: Key<'static>) -> Option<Entry<'a>> {
         self.known.push(key.name);
         let value = self.table.get(key.name)?;
         Some(Entry {
@@ -52,14 +52,19 @@ impl<'a> Section<'a> {
         })
     }
 
-    pub(super) fn required(&mut self, key: Key, report: &mut Report) -> Option<Entry<'a>> {
+    pub(super) fn required(&mut self, key: Key<'static>, report: &mut Report) -> Option<Entry<'a>> {
         let entry = self.optional(key);
         if entry.is_none() {
             let Key { name, example } = key;
-            report.push(
-                Diagnostic::error(self.place.clone(), format!("{} has no `{name}`", self.what))
-                    .help(format!("add `{name} = {example}`")),
-            );
+            // Behind a table's header it would belong to that table.
+            let place = if self.place.span.end == 0 {
+                " at the top"
+            } else {
+                ""
+            };
+            let message = format!("{} has no `{name}`", self.what);
+            let help = format!("add `{name} = {example}`{place}");
+            report.push(Diagnostic::error(self.place.clone(), message).help(help));
         }
         entry
     }
@@ -85,7 +90,7 @@ impl<'a> Section<'a> {
     pub(super) fn children(&self, example: &'static str) -> Vec<(Located<&'a str>, Entry<'a>)> {
         let child = |(key, value): (&'a toml::Spanned<toml::de::DeString<'a>>, _)| {
             let name = Located::new(&**key.get_ref(), self.text.place(key.span()));
-            let key = Key::new("NAME", example);
+            let key = Key::new(name.value, example);
             let entry = Entry {
                 text: self.text,
                 key,

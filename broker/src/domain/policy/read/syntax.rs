@@ -51,12 +51,13 @@ fn finding(text: &SourceText<'_>, tables: &DeTable<'_>, error: &Error) -> Diagno
     let is_header = line.starts_with('[');
     if error.message().contains("duplicate key") {
         let found = found.help("keep one of them, or give one another name");
-        let key = text
-            .content()
-            .get(span.clone())
-            .unwrap_or_default()
-            .trim_matches(['"', '\'']);
-        return match first_of(tables, key, span.start, is_header) {
+        let first = if is_header {
+            first_header(text.content(), line, span.start)
+        } else {
+            let key = text.content().get(span.clone()).unwrap_or_default();
+            last_key(tables, key.trim_matches(['"', '\'']), span.start)
+        };
+        return match first {
             Some(first) => found.related(text.place(first), "first written here"),
             None => found,
         };
@@ -70,22 +71,26 @@ fn finding(text: &SourceText<'_>, tables: &DeTable<'_>, error: &Error) -> Diagno
     found
 }
 
-/// Where a key was written before. A header's key is only told when no other place comes into question.
-fn first_of(
-    tables: &DeTable<'_>,
-    key: &str,
-    before: usize,
-    is_header: bool,
-) -> Option<Range<usize>> {
+/// Where the same header stands before.
+fn first_header(content: &str, header: &str, before: usize) -> Option<Range<usize>> {
+    let header = header.trim_end();
+    let mut start = 0;
+    for line in content.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start().len();
+        if start + indent + header.len() <= before && line.trim() == header {
+            return Some(start + indent..start + indent + header.len());
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// Where a key was written last before.
+fn last_key(tables: &DeTable<'_>, key: &str, before: usize) -> Option<Range<usize>> {
     let mut places = Vec::new();
     collect(tables, key, &mut places);
     places.retain(|place| place.end <= before);
-    places.sort_by_key(|place| place.start);
-    match places.as_slice() {
-        [only] => Some(only.clone()),
-        [.., last] if !is_header => Some(last.clone()),
-        _ => None,
-    }
+    places.into_iter().max_by_key(|place| place.start)
 }
 
 fn collect(tables: &DeTable<'_>, key: &str, places: &mut Vec<Range<usize>>) {

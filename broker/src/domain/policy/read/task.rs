@@ -15,18 +15,18 @@ use crate::domain::policy::parameter::Parameter;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::scope_template::is_parameter_name;
 
-const OWNER: Key = Key::new("owner", "\"docs-platform@acme.example\"");
-const PURPOSE: Key = Key::new("purpose", "\"publish the documentation site\"");
-const PARAMS: Key = Key::new("params", "{ ref = { type = \"path\" } }");
-const MAX_DURATION: Key = Key::new("max_duration", "\"30m\"");
-const GRANT: Key = Key::new(
+const OWNER: Key<'static> = Key::new("owner", "\"docs-platform@acme.example\"");
+const PURPOSE: Key<'static> = Key::new("purpose", "\"publish the documentation site\"");
+const PARAMS: Key<'static> = Key::new("params", "{ ref = { type = \"path\" } }");
+const MAX_DURATION: Key<'static> = Key::new("max_duration", "\"30m\"");
+const GRANT: Key<'static> = Key::new(
     "grant",
     "[{ workload = \"spiffe://acme.example/prod/ci/*\", credentials = [\"docs-api\"] }]",
 );
-const WORKLOAD: Key = Key::new("workload", "\"spiffe://acme.example/prod/ci/*\"");
-const CREDENTIALS: Key = Key::new("credentials", "[\"docs-api\"]");
-const MAX_TTL: Key = Key::new("max_ttl", "\"5m\"");
-const MAX_LIVE_JOBS: Key = Key::new("max_live_jobs", "100");
+const WORKLOAD: Key<'static> = Key::new("workload", "\"spiffe://acme.example/prod/ci/*\"");
+const CREDENTIALS: Key<'static> = Key::new("credentials", "[\"docs-api\"]");
+const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"5m\"");
+const MAX_LIVE_JOBS: Key<'static> = Key::new("max_live_jobs", "100");
 const DEFAULT_MAX_LIVE_JOBS: u32 = 100;
 
 /// What a later version evaluates in grants.
@@ -189,7 +189,7 @@ fn quoted_name(task: &str, key: &str, value: &DeValue<'_>) -> Option<String> {
 }
 
 /// A task's name as it stands in a table's header.
-fn in_header(task: &str) -> String {
+pub(in crate::domain::policy) fn in_header(task: &str) -> String {
     if task.contains('/') {
         format!("\"{task}\"")
     } else {

@@ -41,6 +41,15 @@ fn shown(decision: &Decision) -> String {
     }
 }
 
+/// Subject, task, parameters, wanted; what comes out.
+type Row = (
+    &'static str,
+    &'static str,
+    Vec<(&'static str, &'static str)>,
+    Vec<Wanted>,
+    &'static str,
+);
+
 /// As the audit log keeps it, without the hash.
 fn json(decision: Decision) -> String {
     let mut value = serde_json::to_value(decision).unwrap();
@@ -58,7 +67,7 @@ fn every_reason_that_a_decision_can_give() {
     let prod_agent = "spiffe://acme.example/prod/agents/a";
     let both = "spiffe://acme.example/shared/agents/a";
     let note = |text| vec![MAIN, ("note", text)];
-    let table: Vec<(&str, &str, Vec<(&str, &str)>, Vec<Wanted>, &str)> = vec![
+    let table: Vec<Row> = vec![
         // The union of what matches, per credential the shortest lifetime, as far as the environment goes.
         (CI, "deploy-docs", vec![MAIN], vec![], all),
         (prod_agent, "deploy-docs", vec![MAIN], vec![], all),
@@ -336,8 +345,8 @@ fn no_credential_outlives_its_job() {
 #[test]
 fn a_denial_tells_the_caller_the_same_whether_the_task_exists_or_not() {
     let policy = policy(POLICY);
-    let unknown = denied(decide(&policy, CI, "no-such-task", &[], &[]));
-    let other = denied(decide(&policy, CI, "agent/answer", &[], &[]));
+    let unknown = denied(&decide(&policy, CI, "no-such-task", &[], &[]));
+    let other = denied(&decide(&policy, CI, "agent/answer", &[], &[]));
     assert_eq!(
         (unknown.reason, &unknown.message),
         (other.reason, &other.message)
@@ -404,7 +413,7 @@ fn a_workload_belongs_to_one_environment_or_to_none() {
         ("spiffe://acme.example/test/x", Environment::None),
         ("spiffe://other.example/prod/x", Environment::None),
         (
-            "spiffe://acme.example/shared/x",
+            "spiffe://acme.example/shared/agents/x",
             Environment::Several(vec!["dev".into(), "prod".into()]),
         ),
     ];

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Decision, Denied, Diagnostic, Installation, Policy, Request, SourceFile, Wanted};
+use super::{
+    Decision, Denied, Diagnostic, Installation, Policy, Request, Severity, SourceFile, Wanted,
+};
 
 mod decisions;
+mod mistakes;
 
 /// Two tasks, three credentials, two environments, every type of parameter.
 const POLICY: &str = r#"
@@ -66,7 +69,7 @@ uri = "https://tickets.acme.example"
 workloads = ["spiffe://acme.example/prod/**", "spiffe://acme.example/shared/**"]
 
 [environment.dev]
-workloads = ["spiffe://acme.example/dev/**", "spiffe://acme.example/shared/**"]
+workloads = ["spiffe://acme.example/dev/**", "spiffe://acme.example/shared/agents/*"]
 "#;
 
 const INSTALLATION: &str = r#"
@@ -99,10 +102,9 @@ fn policy(text: &str) -> Policy {
 }
 
 fn lines(findings: &[Diagnostic]) -> String {
-    findings
-        .iter()
-        .map(|finding| format!("{finding}\n"))
-        .collect()
+    findings.iter().fold(String::new(), |lines, finding| {
+        lines + &finding.to_string() + "\n"
+    })
 }
 
 fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -127,6 +129,6 @@ fn decide(
     })
 }
 
-fn denied(decision: Decision) -> Denied {
+fn denied(decision: &Decision) -> Denied {
     decision.allowed().unwrap_err().clone()
 }

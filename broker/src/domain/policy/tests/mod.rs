@@ -7,7 +7,9 @@ use super::{
 };
 
 mod decisions;
+mod examples;
 mod mistakes;
+mod properties;
 
 /// Two tasks, three credentials, two environments, every type of parameter.
 const POLICY: &str = r#"

@@ -68,6 +68,10 @@ impl Local {
 }
 
 /// A request for the sample task with one credential.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "reads like the literal that it takes"
+)]
 pub(crate) fn request(anchor: Value) -> Value {
     json!({
         "task": "deploy-docs",

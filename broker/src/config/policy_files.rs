@@ -1,7 +1,7 @@
 //! Reads policy files into memory, bounded: what is too much or cannot be read is an error that says where.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::policy::SourceFile;
@@ -22,6 +22,9 @@ pub enum SourceError {
         /// Why.
         source: io::Error,
     },
+    /// A device, a pipe or a socket: reading it might never end.
+    #[error("`{}` is not a file", .0.display())]
+    NotAFile(PathBuf),
     /// A file that is larger than any policy.
     #[error("`{}` is larger than 1 MiB; split it", .0.display())]
     TooLarge(PathBuf),
@@ -72,10 +75,17 @@ pub fn read(directory: &Path) -> Result<Vec<SourceFile>, SourceError> {
 
 /// Reads one file.
 pub fn read_one(path: &Path) -> Result<SourceFile, SourceError> {
-    if metadata(path)?.len() > MAX_FILE_BYTES {
-        return Err(SourceError::TooLarge(path.to_owned()));
+    let failed = |source| unreadable(path, source);
+    // Opening a pipe would wait for its other end.
+    if !metadata(path)?.is_file() {
+        return Err(SourceError::NotAFile(path.to_owned()));
     }
-    let bytes = fs::read(path).map_err(|source| unreadable(path, source))?;
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(SourceError::TooLarge(path.to_owned()));
     }
@@ -97,11 +107,14 @@ fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(
         {
             continue;
         }
+        if metadata(&path)?.is_dir() {
+            collect(&path, depth + 1, paths)?;
+            continue;
+        }
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("cedar") => return Err(SourceError::Guardrail(path)),
             Some("toml") => paths.push(path),
-            _ if metadata(&path)?.is_dir() => collect(&path, depth + 1, paths)?,
-            _ => {}
+            Some(_) | None => {}
         }
         if paths.len() > MAX_FILES {
             return Err(SourceError::TooMuch(directory.to_owned()));
@@ -163,5 +176,20 @@ mod tests {
         fs::remove_file(folder.path().join("x.cedar")).unwrap();
         fs::write(folder.path().join("x.toml"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
         assert!(error(folder.path()).contains("1 MiB"));
+        fs::remove_file(folder.path().join("x.toml")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("x.toml")).unwrap();
+        assert!(error(folder.path()).contains("is not a file"));
+        fs::remove_file(folder.path().join("x.toml")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("x.toml")).unwrap();
+        assert!(error(folder.path()).contains("x.toml"));
+    }
+
+    #[test]
+    fn a_directory_is_one_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("x.toml")).unwrap();
+        fs::write(folder.path().join("x.toml/a.toml"), "").unwrap();
+        let files = read(folder.path()).unwrap();
+        assert_eq!(&*files[0].name, "x.toml/a.toml");
     }
 }

@@ -191,6 +191,13 @@ fn every_reason_that_a_decision_can_give() {
             CI,
             "deploy-docs",
             vec![MAIN],
+            vec![wanted("docs-api", &[], None), wanted("nope", &[], None)],
+            "CREDENTIAL_NOT_GRANTED",
+        ),
+        (
+            CI,
+            "deploy-docs",
+            vec![MAIN],
             vec![wanted("dev-api", &[], None)],
             "CREDENTIAL_NOT_GRANTED",
         ),

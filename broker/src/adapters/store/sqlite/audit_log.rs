@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::columns::{integer, number, one, run};
-use super::errors::corrupt;
+use super::errors::unwritable;
 use crate::domain::audit::{MAX_LEAF_BYTES, Record};
 use crate::ports::random::{self, Random};
 use crate::ports::store::StoreError;
@@ -41,9 +41,9 @@ impl Numbers {
         let salt: [u8; 32] = random::array(random)?;
         let details = record.details.to_string();
         let leaf = record.leaf(&salt, details.as_bytes());
-        let leaf = serde_json::to_string(&leaf).map_err(|_| corrupt("an audit leaf"))?;
+        let leaf = serde_json::to_string(&leaf).map_err(|_| unwritable("an audit record"))?;
         if leaf.len() > MAX_LEAF_BYTES {
-            return Err(corrupt("an audit leaf longer than a log takes"));
+            return Err(unwritable("an audit record longer than a log takes"));
         }
         let decision = record.decision.as_deref();
         self.last += 1;

@@ -108,3 +108,57 @@ fn copy_on_request(connection: &Connection, wishes: &Receiver<()>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database in a file, whose log holds this many pages.
+    fn with_log(folder: &Path, pages: u32) -> (std::path::PathBuf, Connection) {
+        let path = folder.join("t.db");
+        drop(Connection::open(&path).unwrap());
+        let writer = connection::writing(&path).unwrap();
+        writer
+            .execute("CREATE TABLE filler (bytes BLOB)", [])
+            .unwrap();
+        let sql = "INSERT INTO filler VALUES (zeroblob(?1))";
+        writer.execute(sql, [pages * 4096]).unwrap();
+        let log = Log::look(&writer).unwrap();
+        assert!(log.pages >= pages && log.copied == 0, "{log:?}");
+        (path, writer)
+    }
+
+    #[test]
+    fn leaves_a_short_log_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, writer) = with_log(folder.path(), BEGIN_AT / 2);
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        checkpointer.watch(&writer);
+        drop(checkpointer);
+        assert_eq!(Log::look(&writer).unwrap().copied, 0);
+    }
+
+    #[test]
+    fn copies_a_long_log_and_the_next_commit_begins_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, writer) = with_log(folder.path(), BEGIN_AT);
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        checkpointer.watch(&writer);
+        // It does what was wished for before it ends.
+        drop(checkpointer);
+        let log = Log::look(&writer).unwrap();
+        assert_eq!(log.copied, log.pages);
+        writer.execute("DELETE FROM filler", []).unwrap();
+        assert!(Log::look(&writer).unwrap().pages < BEGIN_AT);
+    }
+
+    #[test]
+    fn has_the_writer_copy_the_rest_of_a_log_that_became_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, writer) = with_log(folder.path(), FINISH_AT);
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        checkpointer.watch(&writer);
+        let log = Log::look(&writer).unwrap();
+        assert_eq!(log.copied, log.pages, "before it returned");
+    }
+}

@@ -23,11 +23,19 @@ impl From<RandomFailed> for StoreError {
     }
 }
 
-/// A value that was read, or was to be written, and makes no sense.
+/// A value that was read and makes no sense.
 pub(super) fn corrupt(what: &str) -> StoreError {
     StoreError {
         kind: StoreErrorKind::Corrupt,
         message: format!("{what} makes no sense"),
+    }
+}
+
+/// A value that cannot be written; the store is sound.
+pub(super) fn unwritable(what: &str) -> StoreError {
+    StoreError {
+        kind: StoreErrorKind::Other,
+        message: format!("{what} cannot be written"),
     }
 }
 

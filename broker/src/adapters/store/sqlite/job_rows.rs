@@ -9,7 +9,7 @@ use super::columns::{
     holder, job_id, millis, one, optional_cause, optional_text, optional_time, parse, run, text,
     time,
 };
-use super::errors::corrupt;
+use super::errors::{corrupt, unwritable};
 use super::lease_rows;
 use crate::domain::change::JobWithLeases;
 use crate::domain::job::{Anchor, End, Job, Life, Liveness, Opening, Owner, Reported};
@@ -174,7 +174,7 @@ fn opening(row: &Row<'_>) -> Result<Opening, StoreError> {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|_| corrupt("a job's opening"))
+    serde_json::to_string(value).map_err(|_| unwritable("a job's opening"))
 }
 
 fn liveness_word(liveness: Liveness) -> &'static str {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use taskpass_proto::ids::{JobId, LeaseId};
 
 use super::columns::{all, job_id, millis, one, optional_cause, optional_time, run, text};
-use super::errors::corrupt;
+use super::errors::{corrupt, unwritable};
 use crate::domain::cause::Cause;
 use crate::domain::lease::{Lease, LeaseState, Term, Terms};
 use crate::ports::store::StoreError;
@@ -75,7 +75,8 @@ pub(super) fn write(
         ];
         run(connection, SET_STATE, values)
     } else {
-        let terms = serde_json::to_string(&lease.terms).map_err(|_| corrupt("a lease's terms"))?;
+        let terms =
+            serde_json::to_string(&lease.terms).map_err(|_| unwritable("a lease's terms"))?;
         let values = params![
             job, number, state, cause, ended_at, generation, issued_at, expires_at, terms
         ];

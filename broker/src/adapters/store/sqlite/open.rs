@@ -112,7 +112,9 @@ pub(super) fn open(
     random: &dyn Random,
 ) -> Result<Opened, OpenError> {
     let lock = files::prepare(path)?;
-    let mut connection = connection::writing(path).map_err(|source| broken(path, source))?;
+    let mut connection = connection::plain(path).map_err(|source| broken(path, source))?;
+    schema::examine(&connection).map_err(|failed| not_migrated(path, failed))?;
+    connection::prepare_to_write(&connection).map_err(|source| broken(path, source))?;
     schema::migrate(&mut connection).map_err(|failed| not_migrated(path, failed))?;
     let established = installation::establish(&mut connection, facts, random);
     let epoch = established

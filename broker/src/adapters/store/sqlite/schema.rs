@@ -29,19 +29,24 @@ pub(super) enum MigrationFailed {
     Store(StoreError),
 }
 
+/// Looks whether a file is ours to change: a new one, or one with a schema that we know.
+pub(super) fn examine(connection: &Connection) -> Result<(), MigrationFailed> {
+    let application = pragma(connection, "application_id")?;
+    let found = pragma(connection, "user_version")?;
+    let is_new = application == 0 && found == 0 && is_empty(connection)?;
+    let known = steps().map(|(version, _)| version).max().unwrap_or(0);
+    if application != APPLICATION_ID && !is_new {
+        Err(MigrationFailed::Foreign)
+    } else if found > known {
+        Err(MigrationFailed::Newer { found, known })
+    } else {
+        Ok(())
+    }
+}
+
 /// Brings a file to today's schema, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), MigrationFailed> {
-    let application: i64 = pragma(connection, "application_id")?;
-    let found: i64 = pragma(connection, "user_version")?;
-    let is_new = application == 0 && found == 0 && is_empty(connection)?;
-    if application != APPLICATION_ID && !is_new {
-        return Err(MigrationFailed::Foreign);
-    }
-    let steps = || (1_i64..).zip(MIGRATIONS);
-    let known = steps().map(|(version, _)| version).max().unwrap_or(0);
-    if found > known {
-        return Err(MigrationFailed::Newer { found, known });
-    }
+    let found = pragma(connection, "user_version")?;
     for (version, step) in steps().filter(|(version, _)| *version > found) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         transaction.execute_batch(step)?;
@@ -50,6 +55,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), MigrationFailed
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// The steps with the versions that they lead to.
+fn steps() -> impl Iterator<Item = (i64, &'static str)> {
+    (1..).zip(MIGRATIONS)
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

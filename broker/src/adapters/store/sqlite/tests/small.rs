@@ -1,0 +1,85 @@
+//! Bans, sessions, keys and policies.
+
+use super::*;
+use crate::domain::audit::{Event, Record};
+use crate::domain::ban::{Ban, BanTarget};
+use crate::ports::store::bans::BanStore;
+use crate::ports::store::keys::{KeyStore, Sealed, StoredKey};
+use crate::ports::store::policies::{KeptPolicy, PolicyStore};
+use crate::ports::store::sessions::{Session, SessionStore};
+
+#[tokio::test]
+async fn keeps_bans_sessions_keys_and_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let record = || Record::new(Event::WorkloadBanned, NOW);
+    for target in [
+        BanTarget::Workload(sample::owner(1).subject),
+        BanTarget::Holder(sample::owner(1).holder),
+    ] {
+        let ban = Ban {
+            target: target.clone(),
+            since: NOW,
+            until: Some(NOW.plus(DAY)),
+            note: "leaked".into(),
+            by: "uid 0".into(),
+        };
+        store.ban(ban.clone(), record()).await.unwrap();
+        let again = Ban { until: None, ..ban };
+        store.ban(again.clone(), record()).await.unwrap();
+        assert_eq!(
+            store.bans().unwrap(),
+            [again],
+            "a ban replaces the one on the same target"
+        );
+        assert!(store.unban(target.clone(), record()).await.unwrap());
+        assert!(!store.unban(target, record()).await.unwrap());
+    }
+
+    let owner = sample::owner(7);
+    assert_eq!(store.session(&owner).unwrap(), None);
+    let session = |incarnation| Session {
+        owner: owner.clone(),
+        incarnation,
+        last_seen: NOW,
+        host: "node".into(),
+    };
+    store.touch(session(3)).await.unwrap();
+    store.touch(session(2)).await.unwrap();
+    assert_eq!(
+        store.session(&owner).unwrap(),
+        Some(session(3)),
+        "it never goes back"
+    );
+
+    let key = StoredKey {
+        kid: "kid".into(),
+        algorithm: "ES256".into(),
+        public_key: vec![4],
+        sealed: Sealed {
+            kek_id: "k".into(),
+            algorithm: "A256GCM".into(),
+            nonce: vec![1],
+            ciphertext: vec![2],
+        },
+        published_at: NOW,
+        signs_from: NOW.plus(DAY),
+    };
+    store.add_keys(vec![key.clone()], vec![]).await.unwrap();
+    assert_eq!(store.keys().unwrap(), [key]);
+
+    let files = vec![("a.toml".to_owned(), b"x".to_vec())];
+    let policy = KeptPolicy {
+        hash: "h".into(),
+        files,
+        since: NOW,
+    };
+    store.keep_policy(policy.clone(), record()).await.unwrap();
+    let later = KeptPolicy {
+        since: NOW.plus(DAY),
+        ..policy.clone()
+    };
+    store.keep_policy(later, record()).await.unwrap();
+    assert_eq!(store.policy("h").unwrap(), Some(policy));
+    assert_eq!(store.policy("other").unwrap(), None);
+}

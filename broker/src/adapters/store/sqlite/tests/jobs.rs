@@ -170,6 +170,27 @@ async fn everything_of_an_opening_is_given_back() {
 }
 
 #[tokio::test]
+async fn the_mark_of_a_job_is_seen_whatever_its_leases_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    open_one(&store, 1).await.unwrap();
+    let known = store.job(id(1)).unwrap().unwrap();
+    let cause = Cause::WorkloadBanned;
+    let saved = Saved {
+        job: Some(known.job.end(End { cause, at: NOW }).unwrap()),
+        ..Saved::default()
+    };
+    let change = move |_: &Current<'_>| Step {
+        saved: saved.clone(),
+        answer: (),
+    };
+    transact(&store, id(1), change).await.unwrap();
+    let lease = &known.leases[0];
+    let mark = store.mark(lease.id).unwrap().unwrap();
+    assert_eq!((mark.job_ended, mark.lease), (Some(cause), lease.state));
+}
+
+#[tokio::test]
 async fn the_other_states_of_a_lease_are_given_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());

@@ -10,5 +10,6 @@
 mod architecture;
 mod broker;
 mod cli;
+mod examples;
 mod node;
 mod support;

@@ -112,6 +112,8 @@ pub(crate) enum Command {
     #[command(hide = true)]
     DemoJob(crate::commands::demo::JobArguments),
     #[cfg(all(feature = "agent", feature = "broker"))]
+    Bench(crate::commands::bench::Arguments),
+    #[cfg(all(feature = "agent", feature = "broker"))]
     Dev(crate::commands::dev::Arguments),
     Run(run::Arguments),
     Token(token::Arguments),

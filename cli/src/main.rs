@@ -5,10 +5,12 @@
 //! - [`request`]: what a job is asked for on the command line
 //! - [`local`]: the agent's local interface, as a client; [`admin`]: the broker's administration
 //! - [`sockets`], [`environment`], [`durations`]: what commands are told and where they look
-//! - [`demo`], [`dev`]: the commands that set up an installation of their own, on a [`stage`]
+//! - [`demo`], [`dev`], [`bench`]: the commands that set up an installation of their own, on a [`stage`]
 //! - [`output`], [`failure`], [`remedies`], [`revocability`], [`exit`]: what people and programs get to see
 
 mod admin;
+#[cfg(all(feature = "agent", feature = "broker"))]
+mod bench;
 mod command_line;
 mod commands;
 mod context;

@@ -3,6 +3,8 @@
 #[cfg(feature = "agent")]
 pub(crate) mod agent;
 pub(crate) mod audit;
+#[cfg(all(feature = "agent", feature = "broker"))]
+pub(crate) mod bench;
 #[cfg(feature = "broker")]
 pub(crate) mod broker;
 pub(crate) mod completions;
@@ -36,6 +38,8 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Broker(arguments) => broker::perform(arguments, context),
         #[cfg(feature = "agent")]
         Command::Agent(arguments) => agent::perform(arguments, context),
+        #[cfg(all(feature = "agent", feature = "broker"))]
+        Command::Bench(arguments) => bench::perform(&arguments, context),
         #[cfg(all(feature = "agent", feature = "broker"))]
         Command::Demo(arguments) => demo::perform(&arguments, context),
         #[cfg(all(feature = "agent", feature = "broker"))]

@@ -5,7 +5,7 @@
 //! - [`request`]: what a job is asked for on the command line
 //! - [`local`]: the agent's local interface, as a client; [`admin`]: the broker's administration
 //! - [`sockets`], [`environment`], [`durations`]: what commands are told and where they look
-//! - [`demo`], [`dev`], [`bench`]: the commands that set up an installation of their own, on a [`stage`]
+//! - [`demo`], [`dev`], [`mod@bench`]: the commands that set up an installation of their own, on a [`stage`]
 //! - [`output`], [`failure`], [`remedies`], [`revocability`], [`exit`]: what people and programs get to see
 
 mod admin;

@@ -3,7 +3,7 @@
 //! - [`Output`]: the format, the colours, and the only writer of standard output and standard error
 //! - [`page`]: text for people
 //! - [`moment`]: times for people
-//! - [`printable`]: text of others, made safe for a terminal
+//! - [`mod@printable`]: text of others, made safe for a terminal
 
 pub(crate) mod moment;
 pub(crate) mod page;

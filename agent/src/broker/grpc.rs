@@ -10,6 +10,7 @@ use rustls_pki_types::ServerName;
 use taskpass_identity::SpiffeId;
 use taskpass_identity::tls::{Alpn, TlsIdentity};
 use taskpass_proto::limits::MAX_HEARTBEAT_BYTES;
+use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 use taskpass_proto::v1;
 use taskpass_proto::v1::broker_client::BrokerClient;
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Response, Status};
+use tonic::{ConnectError, Response, Status};
 
 use super::{Broker, CallError};
 
@@ -26,7 +27,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection must stand by then.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// A call that was cut off with its connection is made again at once, on a fresh one.
-const CUT_OFF_TRIES: u32 = 3;
+const TRIES: u32 = 3;
 
 /// Calls a broker over the network.
 pub struct GrpcBroker {
@@ -79,15 +80,15 @@ impl GrpcBroker {
         let link = self.link(identity)?;
         let connecting = link.endpoint.connect_with_connector(link.service());
         let next = timeout(CONNECT_DEADLINE, connecting).await;
-        let next = next.map_err(|_| CallError::Unreachable("no connection in time".into()))?;
-        let next = next.map_err(|error| CallError::Unreachable(causes(&error)))?;
+        let next = next.map_err(|_| CallError::NotConnected("no connection in time".into()))?;
+        let next = next.map_err(|error| CallError::NotConnected(causes(&error)))?;
         *link.channel.lock().unwrap_or_else(PoisonError::into_inner) = next.clone();
         Ok(client(next))
     }
 
     fn link(&self, identity: usize) -> Result<&Link, CallError> {
         let link = self.links.get(identity);
-        link.ok_or_else(|| CallError::Unreachable("there is no such identity".into()))
+        link.ok_or_else(|| CallError::NotConnected("there is no such identity".into()))
     }
 
     /// Makes a call that may be repeated without harm.
@@ -99,21 +100,38 @@ impl GrpcBroker {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = timeout(CALL_DEADLINE, make(self.client(identity)?)).await;
-            let status = match outcome {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => status,
-                Err(_) => return Err(CallError::Unreachable("no answer in time".into())),
+        let mut perhaps_done = false;
+        for _ in 1..TRIES {
+            let error = match self.call_once(make(self.client(identity)?)).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
-            if let Some(refusal) = Refusal::from_status(&status) {
-                return Err(refusal.into());
+            match &error {
+                // The connection was made with an SVID that is worth nothing any more.
+                CallError::Refused(refusal) if refusal.reason == Reason::SvidRefused => {
+                    self.reconnect(identity).await?;
+                }
+                // Cut off with its connection: the next try makes another one.
+                CallError::Unanswered(_) => perhaps_done = true,
+                CallError::Refused(_) | CallError::NotConnected(_) => return Err(error),
             }
-            if tries == CUT_OFF_TRIES {
-                return Err(CallError::Unreachable(causes(&status)));
-            }
+        }
+        let last = self.call_once(make(self.client(identity)?)).await;
+        last.map_err(|error| match error {
+            CallError::NotConnected(why) if perhaps_done => CallError::Unanswered(why),
+            error => error,
+        })
+    }
+
+    /// Makes one try.
+    async fn call_once<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, CallError> {
+        match timeout(CALL_DEADLINE, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(call_error(&status)),
+            Err(_) => Err(CallError::Unanswered("no answer in time".into())),
         }
     }
 }
@@ -139,15 +157,7 @@ impl Broker for GrpcBroker {
     ) -> Result<v1::IssueResponse, CallError> {
         // Not repeated: each call makes leases of its own.
         let mut client = self.client(identity)?;
-        let outcome = timeout(CALL_DEADLINE, client.issue(request)).await;
-        match outcome {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(Refusal::from_status(&status).map_or_else(
-                || CallError::Unreachable(causes(&status)),
-                CallError::Refused,
-            )),
-            Err(_) => Err(CallError::Unreachable("no answer in time".into())),
-        }
+        self.call_once(client.issue(request)).await
     }
 
     async fn renew(
@@ -242,9 +252,29 @@ fn client(channel: Channel) -> BrokerClient<Channel> {
     BrokerClient::new(channel).max_encoding_message_size(MAX_HEARTBEAT_BYTES)
 }
 
+/// What a status means: a refusal of the broker's, or what became of the connection.
+pub(super) fn call_error(status: &Status) -> CallError {
+    if let Some(refusal) = Refusal::from_status(status) {
+        return refusal.into();
+    }
+    let mut causes_of = sources(status);
+    if causes_of.any(|cause| cause.downcast_ref::<ConnectError>().is_some()) {
+        CallError::NotConnected(causes(status))
+    } else {
+        CallError::Unanswered(causes(status))
+    }
+}
+
+/// An error and all of its causes.
+fn sources<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// Why a call got no answer, in the words of the innermost cause: those around it say less.
 pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let innermost = std::iter::successors(Some(error), |error| error.source()).last();
+    let innermost = sources(error).last();
     match innermost.map(|cause| (cause, cause.downcast_ref::<Status>())) {
         Some((_, Some(status))) => status.message().to_owned(),
         Some((cause, None)) => cause.to_string(),

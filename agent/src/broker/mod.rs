@@ -12,6 +12,7 @@ pub mod session;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 use taskpass_proto::v1;
 
@@ -53,22 +54,94 @@ pub enum CallError {
     /// The broker said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The broker was not reached, or its answer was lost.
+    /// There was no connection: nothing was sent.
     #[error("the broker cannot be reached: {0}")]
-    Unreachable(String),
+    NotConnected(String),
+    /// The answer was lost, or did not come in time: it may have been done all the same.
+    #[error("the broker cannot be reached: {0}")]
+    Unanswered(String),
 }
 
 impl CallError {
     /// Whether the same call may succeed later, and how long to wait for it at least.
     pub fn worth_repeating(&self) -> Option<Duration> {
         match self {
-            Self::Unreachable(_) => Some(Duration::ZERO),
-            Self::Refused(refusal) => match refusal.reason.grpc_code() {
-                tonic::Code::Unavailable | tonic::Code::ResourceExhausted => {
-                    Some(refusal.retry_after.unwrap_or_default())
-                }
-                _ => None,
-            },
+            Self::NotConnected(_) | Self::Unanswered(_) => Some(Duration::ZERO),
+            Self::Refused(refusal) if says_nothing_of_the_request(refusal.reason) => {
+                Some(refusal.retry_after.unwrap_or_default())
+            }
+            Self::Refused(_) => None,
+        }
+    }
+
+    /// Whether the broker may have done it all the same.
+    pub fn is_perhaps_done(&self) -> bool {
+        match self {
+            Self::Unanswered(_) => true,
+            Self::NotConnected(_) => false,
+            // These can come half way; every other refusal comes before anything is done.
+            Self::Refused(refusal) => matches!(
+                refusal.reason,
+                Reason::StoreUnavailable | Reason::IssuerUnavailable | Reason::Internal
+            ),
+        }
+    }
+
+    /// Whether the job that it was about is over, or was never there.
+    pub fn is_job_over(&self) -> bool {
+        let over = |refusal: &Refusal| {
+            matches!(
+                refusal.reason,
+                Reason::JobEnded | Reason::JobUnknown | Reason::WorkloadBanned
+            )
+        };
+        matches!(self, Self::Refused(refusal) if over(refusal))
+    }
+}
+
+/// Whether a refusal is about the broker or the connection at this moment, and not about what was asked.
+fn says_nothing_of_the_request(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::SvidRefused
+            | Reason::RateLimited
+            | Reason::StoreUnavailable
+            | Reason::IssuerUnavailable
+            | Reason::PolicyUnavailable
+            | Reason::ShuttingDown
+            | Reason::ClockUncertain
+            | Reason::Internal
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_either_repeated_or_the_last_word() {
+        let wait = Duration::from_secs(3);
+        for reason in Reason::all() {
+            let error = CallError::from(Refusal::new(reason, "").retry_after(wait));
+            let passing = reason.grpc_code() == tonic::Code::Unavailable
+                || [Reason::SvidRefused, Reason::RateLimited, Reason::Internal].contains(&reason);
+            let expected = passing.then_some(wait);
+            assert_eq!(error.worth_repeating(), expected, "{}", reason.code());
+        }
+    }
+
+    #[test]
+    fn only_a_lost_answer_or_half_a_failure_leaves_it_open_whether_it_was_done() {
+        let refused = |reason| CallError::from(Refusal::new(reason, ""));
+        let table = [
+            (CallError::Unanswered(String::new()), true),
+            (CallError::NotConnected(String::new()), false),
+            (refused(Reason::StoreUnavailable), true),
+            (refused(Reason::TaskNotGranted), false),
+            (refused(Reason::RateLimited), false),
+        ];
+        for (error, expected) in table {
+            assert_eq!(error.is_perhaps_done(), expected, "{error:?}");
         }
     }
 }

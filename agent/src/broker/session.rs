@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use taskpass_proto::ids::JobId;
 use taskpass_proto::reason::Reason;
-use taskpass_proto::refusal::Refusal;
 use taskpass_proto::time::from_wire;
 use taskpass_proto::v1;
 use taskpass_proto::v1::heartbeat_request::{Beat, Hello, Message as Up};
 use taskpass_proto::v1::heartbeat_response::{JobEnded, Message as Down, Welcome};
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::CallError;
-use super::grpc::{GrpcBroker, causes};
+use super::grpc::{GrpcBroker, call_error, causes};
 use super::live_jobs::LiveJobs;
 use crate::random::Random;
 use crate::renewal::wait_after_failure;
@@ -57,6 +56,8 @@ pub struct Told {
     pub job: JobId,
     /// Why it ended; none when the broker does not know the job.
     pub cause: Option<v1::Cause>,
+    /// What the broker knew of us when it said so: nothing of what was opened since.
+    pub as_of: Instant,
 }
 
 /// How a session stands.
@@ -148,6 +149,7 @@ impl Session {
             self.broker.client(self.identity)?
         };
         let (up, requests) = mpsc::channel(WAITING);
+        let greeted_at = Instant::now();
         let live_jobs = self
             .live
             .greeting()
@@ -164,7 +166,7 @@ impl Session {
             message: Some(Up::Hello(hello)),
         };
         up.try_send(hello)
-            .map_err(|_| unreachable_with("the stream is full"))?;
+            .map_err(|_| unanswered("the stream is full"))?;
         let welcome = async {
             let mut down = client
                 .heartbeat(ReceiverStream::new(requests))
@@ -175,21 +177,18 @@ impl Session {
         };
         let (first, down) = timeout(WELCOME_DEADLINE, welcome)
             .await
-            .map_err(|_| unreachable_with("no welcome in time"))?
-            .map_err(|status| {
-                let refusal = Refusal::from_status(&status).map(CallError::Refused);
-                refusal.unwrap_or_else(|| unreachable_with(&causes(&status)))
-            })?;
+            .map_err(|_| unanswered("no welcome in time"))?
+            .map_err(|status| call_error(&status))?;
         let Some(Down::Welcome(welcome)) = first.and_then(|first| first.message) else {
-            return Err(unreachable_with("the broker did not answer the greeting"));
+            return Err(unanswered("the broker did not answer the greeting"));
         };
-        let interval = self.welcomed(welcome).await;
+        let interval = self.welcomed(welcome, greeted_at).await;
         Ok(Stream { up, down, interval })
     }
 
-    async fn welcomed(&self, welcome: Welcome) -> Duration {
+    async fn welcomed(&self, welcome: Welcome, greeted_at: Instant) -> Duration {
         for gone in &welcome.gone {
-            self.tell(gone).await;
+            self.tell(gone, greeted_at).await;
         }
         let interval = welcome.interval.as_ref().and_then(from_wire);
         interval
@@ -213,7 +212,7 @@ impl Session {
                 }
                 answer = stream.down.message() => match answer {
                     Ok(Some(answer)) => match answer.message {
-                        Some(Down::JobEnded(ended)) => self.tell(&ended).await,
+                        Some(Down::JobEnded(ended)) => self.tell(&ended, Instant::now()).await,
                         Some(Down::Reconnect(_)) => return StreamEnd::Ageing(Box::new(stream)),
                         Some(Down::Ack(_) | Down::Welcome(_)) | None => {}
                     },
@@ -224,15 +223,15 @@ impl Session {
         }
     }
 
-    async fn tell(&self, ended: &JobEnded) {
+    async fn tell(&self, ended: &JobEnded, as_of: Instant) {
         let Ok(job) = ended.job_id.parse() else {
             return;
         };
         let cause = Some(ended.cause()).filter(|cause| *cause != v1::Cause::Unspecified);
-        let _ = self.ended.send(Told { job, cause }).await;
+        let _ = self.ended.send(Told { job, cause, as_of }).await;
     }
 }
 
-fn unreachable_with(why: &str) -> CallError {
-    CallError::Unreachable(why.to_owned())
+fn unanswered(why: &str) -> CallError {
+    CallError::Unanswered(why.to_owned())
 }

@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::held::Held;
 use super::messages::{Anchor, Close, Closed, JobError, Jobs, Message, Reply, Wanted};
-use super::opening;
+use super::opening::{self, NotOpened};
 use super::view::{JobView, Stage};
 use crate::broker::live_jobs::LiveJobs;
 use crate::broker::session::Told;
@@ -69,6 +69,8 @@ struct Job {
     identity: usize,
     view: watch::Sender<JobView>,
     life: Life,
+    /// When it came to its place in life: what the broker said before that is of another time.
+    since: tokio::time::Instant,
     watches: Vec<AbortHandle>,
 }
 
@@ -87,7 +89,7 @@ enum Outcome {
     Opened {
         id: JobId,
         asked_at: Instant,
-        result: Result<v1::OpenJobResponse, CallError>,
+        result: Result<v1::OpenJobResponse, NotOpened>,
     },
     Issued {
         id: JobId,
@@ -439,7 +441,7 @@ impl Keeper {
         &mut self,
         id: JobId,
         asked_at: Instant,
-        result: Result<v1::OpenJobResponse, CallError>,
+        result: Result<v1::OpenJobResponse, NotOpened>,
     ) {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -451,6 +453,7 @@ impl Keeper {
         let Life::Opening(reply) = std::mem::replace(&mut job.life, Life::Open) else {
             return;
         };
+        job.since = tokio::time::Instant::now();
         match result {
             Ok(opened) => {
                 let ends_in = opened
@@ -481,14 +484,16 @@ impl Keeper {
                     self.close(id, v1::Cause::JobClosed, None);
                 }
             }
-            Err(CallError::Refused(refusal)) => {
-                let _ = reply.send(Err(CallError::Refused(refusal).into()));
-                self.gone(id, None);
-            }
-            Err(error) => {
-                // It may have been opened all the same.
+            Err(NotOpened {
+                error,
+                perhaps_open,
+            }) => {
                 let _ = reply.send(Err(error.into()));
-                self.close(id, v1::Cause::JobClosed, None);
+                if perhaps_open {
+                    self.close(id, v1::Cause::JobClosed, None);
+                } else {
+                    self.gone(id, None);
+                }
             }
         }
     }
@@ -578,8 +583,9 @@ impl Keeper {
             return;
         };
         match (&job.life, told.cause) {
-            // Our request may still be under way.
+            // Our request may still be under way, or was when we said that the job is live.
             (Life::Opening(_), None) | (Life::Closing { .. }, _) => {}
+            (Life::Open, None) if told.as_of <= job.since => {}
             (Life::Opening(_) | Life::Open, cause) => {
                 let word = cause.map(super::view::cause_word).unwrap_or_default();
                 tracing::warn!(job.id = %told.job, job.cause = word, "the broker ended the job");
@@ -737,6 +743,7 @@ impl Keeper {
                 identity,
                 view,
                 life,
+                since: tokio::time::Instant::now(),
                 watches: vec![],
             },
         );
@@ -802,7 +809,14 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
             held.renew_at = now;
             false
         }
-        (Reason::JobEnded | Reason::JobUnknown | Reason::LeaseUnknown, _) => true,
+        _ if error.is_job_over() => true,
+        // It was taken back, and is worth nothing any more.
+        (Reason::LeaseEnded | Reason::LeaseUnknown, _) => {
+            tracing::warn!(lease.id = held.lease, "the lease is over");
+            held.token = None;
+            held.refused = true;
+            false
+        }
         _ => {
             tracing::warn!(
                 lease.id = held.lease,

@@ -13,33 +13,47 @@ use crate::renewal::wait_after_failure;
 /// How long a caller waits for a broker that is away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A job that was not opened, as far as anybody knows.
+#[derive(Debug)]
+pub(super) struct NotOpened {
+    /// Why the last try failed.
+    pub(super) error: CallError,
+    /// Whether the broker may have opened it all the same, in this try or an earlier one.
+    pub(super) perhaps_open: bool,
+}
+
 /// Opens a job, or says why not.
 pub(super) async fn open(
     broker: Arc<dyn Broker>,
     identity: usize,
     request: v1::OpenJobRequest,
     random: Random,
-) -> Result<v1::OpenJobResponse, CallError> {
+) -> Result<v1::OpenJobResponse, NotOpened> {
     let give_up = Instant::now() + PATIENCE;
-    let mut failures = 0;
+    let (mut failures, mut perhaps_open) = (0, false);
     loop {
         let error = match broker.open_job(identity, request.clone()).await {
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
-        let Some(at_least) = error.worth_repeating() else {
-            return Err(error);
-        };
-        let wait = wait_after_failure(failures, random.fraction()).max(at_least);
-        if Instant::now() + wait >= give_up {
-            return Err(error);
+        perhaps_open |= error.is_perhaps_done();
+        let wait = error
+            .worth_repeating()
+            .map(|at_least| wait_after_failure(failures, random.fraction()).max(at_least));
+        match wait.filter(|wait| Instant::now() + *wait < give_up) {
+            Some(wait) => sleep(wait).await,
+            None => {
+                return Err(NotOpened {
+                    error,
+                    perhaps_open,
+                });
+            }
         }
-        sleep(wait).await;
         failures += 1;
     }
 }
 
-/// Closes a job: repeated until the broker confirms it, however long that takes.
+/// Closes a job: repeated until the broker confirms it, however long that takes. An end is never given up.
 pub(super) async fn close(
     broker: Arc<dyn Broker>,
     identity: usize,
@@ -48,14 +62,18 @@ pub(super) async fn close(
 ) -> v1::Cause {
     let mut failures = 0;
     loop {
-        let wait = match broker.close_job(identity, request.clone()).await {
+        let at_least = match broker.close_job(identity, request.clone()).await {
             Ok(closed) if closed.progress() == v1::EndProgress::Confirmed => return closed.cause(),
             Ok(_) => Duration::ZERO,
-            // Banned: the broker has ended the job itself. Malformed: it never opened it.
-            Err(error) if error.worth_repeating().is_none() => return v1::Cause::Unspecified,
-            Err(error) => error.worth_repeating().unwrap_or_default(),
+            Err(error) if error.is_job_over() => return v1::Cause::Unspecified,
+            Err(error) => {
+                tracing::warn!(
+                    job.id = request.job_id, error.message = %error, "the end is not confirmed yet"
+                );
+                error.worth_repeating().unwrap_or_default()
+            }
         };
-        sleep(wait_after_failure(failures, random.fraction()).max(wait)).await;
+        sleep(wait_after_failure(failures, random.fraction()).max(at_least)).await;
         failures = failures.saturating_add(1);
     }
 }

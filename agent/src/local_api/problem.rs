@@ -76,7 +76,7 @@ impl From<JobError> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "LIVE_JOBS_LIMIT", detail)
             }
             JobError::Call(CallError::Refused(refusal)) => refusal.into(),
-            JobError::Call(CallError::Unreachable(_)) => Self::new(
+            JobError::Call(CallError::NotConnected(_) | CallError::Unanswered(_)) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "BROKER_UNREACHABLE",
                 detail,

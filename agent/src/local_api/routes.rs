@@ -169,7 +169,7 @@ async fn renew(
         Ok(Ok(view)) => view.clone(),
         Ok(Err(_)) => return Err(JobError::Unknown.into()),
         Err(_) => {
-            let away = crate::broker::CallError::Unreachable("no answer in time".into());
+            let away = crate::broker::CallError::Unanswered("no answer in time".into());
             return Err(JobError::Call(away).into());
         }
     };

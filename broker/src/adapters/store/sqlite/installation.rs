@@ -19,12 +19,17 @@ pub struct InstallationFacts {
     pub audit_origin: String,
 }
 
-/// A fact that is configured otherwise than it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OtherFact {
-    pub(super) fact: &'static str,
-    pub(super) stored: String,
-    pub(super) configured: String,
+/// Why a store is not the configured installation's.
+#[derive(Debug)]
+pub(super) enum NotEstablished {
+    /// A fact is configured otherwise than it is stored.
+    Other {
+        fact: &'static str,
+        stored: String,
+        configured: String,
+    },
+    /// The store failed.
+    Store(StoreError),
 }
 
 /// Writes the facts and a random epoch into a new store, or compares the facts with those of an old one.
@@ -32,36 +37,36 @@ pub(super) fn establish(
     connection: &mut Connection,
     facts: &InstallationFacts,
     random: &dyn Random,
-) -> Result<Result<Vec<u8>, OtherFact>, StoreError> {
+) -> Result<Vec<u8>, NotEstablished> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if let Some(epoch) = read(&transaction, "epoch")? {
-        let other = differing(&transaction, facts)?;
-        return Ok(other.map_or(Ok(epoch), Err));
+        refuse_other_facts(&transaction, facts)?;
+        return Ok(epoch);
     }
-    let epoch: [u8; EPOCH] = random::array(random)?;
+    let epoch: [u8; EPOCH] = random::array(random).map_err(StoreError::from)?;
     write(&transaction, "epoch", &epoch)?;
     for (_, key, value) in named(facts) {
         write(&transaction, key, value.as_bytes())?;
     }
     transaction.commit()?;
-    Ok(Ok(epoch.to_vec()))
+    Ok(epoch.to_vec())
 }
 
-fn differing(
+fn refuse_other_facts(
     connection: &Connection,
     facts: &InstallationFacts,
-) -> Result<Option<OtherFact>, StoreError> {
+) -> Result<(), NotEstablished> {
     for (fact, key, configured) in named(facts) {
         let stored = read(connection, key)?.unwrap_or_default();
         if stored != configured.as_bytes() {
-            return Ok(Some(OtherFact {
+            return Err(NotEstablished::Other {
                 fact,
                 stored: String::from_utf8_lossy(&stored).into_owned(),
                 configured: configured.clone(),
-            }));
+            });
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Each fact: what people call it, its key, its value.
@@ -83,4 +88,16 @@ fn read(connection: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>>
 fn write(connection: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO installation (key, value) VALUES (?1, ?2)";
     connection.execute(sql, params![key, value]).map(drop)
+}
+
+impl From<StoreError> for NotEstablished {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<rusqlite::Error> for NotEstablished {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
 }

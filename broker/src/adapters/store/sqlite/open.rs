@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::connection;
 use super::files;
-use super::installation::{self, InstallationFacts, OtherFact};
+use super::installation::{self, InstallationFacts, NotEstablished};
 use super::schema::{self, MigrationFailed};
 use crate::ports::random::Random;
 use crate::ports::store::{StoreError, StoreErrorKind};
@@ -116,10 +116,8 @@ pub(super) fn open(
     schema::examine(&connection).map_err(|failed| not_migrated(path, failed))?;
     connection::prepare_to_write(&connection).map_err(|source| broken(path, source))?;
     schema::migrate(&mut connection).map_err(|failed| not_migrated(path, failed))?;
-    let established = installation::establish(&mut connection, facts, random);
-    let epoch = established
-        .map_err(|source| broken(path, source))?
-        .map_err(|other| other_installation(path, other))?;
+    let epoch = installation::establish(&mut connection, facts, random)
+        .map_err(|failed| not_established(path, failed))?;
     Ok(Opened {
         connection,
         epoch,
@@ -154,16 +152,18 @@ fn not_migrated(path: &Path, failed: MigrationFailed) -> OpenError {
     }
 }
 
-fn other_installation(path: &Path, other: OtherFact) -> OpenError {
-    let OtherFact {
-        fact,
-        stored,
-        configured,
-    } = other;
-    OpenError::OtherInstallation {
-        path: path.to_owned(),
-        fact,
-        stored,
-        configured,
+fn not_established(path: &Path, failed: NotEstablished) -> OpenError {
+    match failed {
+        NotEstablished::Store(source) => broken(path, source),
+        NotEstablished::Other {
+            fact,
+            stored,
+            configured,
+        } => OpenError::OtherInstallation {
+            path: path.to_owned(),
+            fact,
+            stored,
+            configured,
+        },
     }
 }

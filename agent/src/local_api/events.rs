@@ -9,25 +9,30 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::watch;
 
+use super::activity::UnderWay;
 use super::wire;
 use crate::clock::Clock;
 use crate::job::view::{JobView, Stage};
 
 /// Streams a job's events; the first is how it stands.
-pub fn follow(view: watch::Receiver<JobView>, clock: Arc<dyn Clock>) -> Response {
-    let lines = stream::unfold(Some((view, false)), move |state| {
+pub fn follow(
+    view: watch::Receiver<JobView>,
+    clock: Arc<dyn Clock>,
+    under_way: UnderWay,
+) -> Response {
+    let lines = stream::unfold(Some((view, false, under_way)), move |state| {
         let clock = Arc::clone(&clock);
         async move {
-            let (mut view, begun) = state?;
+            let (mut view, begun, under_way) = state?;
             loop {
                 if begun {
                     view.changed().await.ok()?;
                 }
                 let now = view.borrow_and_update().clone();
-                let over = matches!(now.stage, Stage::Closing | Stage::Ended(_));
+                let over = matches!(now.stage, Stage::Closing(_) | Stage::Ended(_));
                 if let Some(event) = wire::event(&now, clock.since_boot()) {
                     let line = Bytes::from(format!("{event}\n"));
-                    let next = (!over).then_some((view, true));
+                    let next = (!over).then_some((view, true, under_way));
                     return Some((Ok::<_, Infallible>(line), next));
                 }
                 if !begun {

@@ -13,27 +13,34 @@ use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use taskpass_proto::ids::JobId;
 use taskpass_proto::v1;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::activity::Activity;
+use super::places::Places;
+use super::problem::Problem;
 use crate::callers::Peer;
 use crate::config::SocketConfig;
 use crate::job::messages::{Close, Jobs};
 
-/// A request's head must be there by then.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// The system has no file descriptors left: wait this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Answers under way when a connection is to end have this long.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// A connection of a local caller.
 #[derive(Debug)]
 pub struct Connection {
     /// Who it is.
     pub peer: Peer,
+    /// Whether it is of use.
+    pub activity: Activity,
     /// Jobs that end when it closes.
     tied: Mutex<Vec<JobId>>,
 }
@@ -43,12 +50,13 @@ pub struct Connection {
 pub struct LocalListener {
     listener: UnixListener,
     path: PathBuf,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Connection {
-    /// Ties a job to this connection.
+    /// Ties a job to this connection, which may stay idle from now on.
     pub fn close_with_it(&self, job: JobId) {
+        self.activity.anchor();
         self.tied
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -70,7 +78,7 @@ impl LocalListener {
             std::os::unix::fs::chown(path, None, Some(gid))?;
         }
         fs::set_permissions(path, Permissions::from_mode(socket.mode))?;
-        let places = Arc::new(Semaphore::new(connections));
+        let places = Arc::new(Places::new(connections));
         Ok(Self {
             listener,
             path: path.clone(),
@@ -86,14 +94,29 @@ impl LocalListener {
                 accepted = self.listener.accept() => accepted,
                 () = shutdown.cancelled() => break,
             };
-            let Ok((stream, _)) = accepted else { continue };
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                tracing::warn!("too many local connections");
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(error.message = %error, "no connection could be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let peer = match Peer::of(&stream) {
+                Ok(peer) => peer,
+                Err(error) => {
+                    tracing::warn!(%error, "a local caller could not be identified");
+                    continue;
+                }
+            };
+            let Some(place) = Places::take(&self.places, peer.uid) else {
+                tracing::warn!(caller.uid = peer.uid, "too many local connections");
+                refuse(&stream);
                 continue;
             };
             let (router, jobs, shutdown) = (router.clone(), jobs.clone(), shutdown.clone());
             connections.spawn(async move {
-                serve_connection(stream, router, jobs, shutdown).await;
+                serve_connection(stream, peer, router, &jobs, shutdown).await;
                 drop(place);
             });
         }
@@ -105,16 +128,14 @@ impl LocalListener {
 
 async fn serve_connection(
     stream: UnixStream,
+    peer: Peer,
     router: Router,
-    jobs: Jobs,
+    jobs: &Jobs,
     shutdown: CancellationToken,
 ) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) => peer,
-        Err(error) => return tracing::warn!(%error, "a local caller could not be identified"),
-    };
     let connection = Arc::new(Connection {
         peer,
+        activity: Activity::default(),
         tied: Mutex::default(),
     });
     let of_requests = Arc::clone(&connection);
@@ -129,15 +150,15 @@ async fn serve_connection(
         }
     });
     let mut builder = Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE);
+    // This one also counts while nothing is asked, and would end jobs that are tied to the connection:
+    // `Activity` says when it is idle for too long.
+    builder.header_read_timeout(None);
     let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         _ = served.as_mut() => {}
-        () = shutdown.cancelled() => {
+        () = ended(&connection.activity, &shutdown) => {
             served.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(Duration::from_secs(1), served).await;
+            let _ = tokio::time::timeout(DRAIN, served).await;
         }
     }
     for job in connection.tied() {
@@ -150,6 +171,19 @@ async fn serve_connection(
         let closed = jobs.close(close, Duration::ZERO).await;
         tracing::info!(job.id = %job, job.known = closed.is_ok(), "connection closed; job closes");
     }
+}
+
+/// Waits until a connection has no right to live any more.
+async fn ended(activity: &Activity, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = activity.idle() => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// A word to somebody who has too many connections, if it can be said at once.
+fn refuse(stream: &UnixStream) {
+    let _ = stream.try_write(&Problem::too_many_connections().to_http());
 }
 
 /// Removes a socket that nobody listens on; refuses to touch a live one, or a file that is no socket.

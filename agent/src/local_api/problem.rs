@@ -33,6 +33,55 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "CALLER_NOT_MAPPED", detail)
     }
 
+    /// The caller has too many connections, or all have.
+    pub fn too_many_connections() -> Self {
+        let detail = "too many connections to the agent are open; close some, or raise \
+                      `limits.connections` in agent.toml";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "RATE_LIMITED", detail)
+    }
+
+    /// The body is too large, or did not come in time.
+    pub fn bad_body(limit: usize) -> Self {
+        let detail = format!("the body must be there within 10 s and hold at most {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", detail)
+    }
+
+    /// There is nothing at this path, or not with this method.
+    pub fn no_such_route(status: StatusCode) -> Self {
+        let detail = "there is no such path or method; `GET /v1/status` is there";
+        Self::new(status, "REQUEST_INVALID", detail)
+    }
+
+    /// The bytes of a whole answer, for a connection that is not served.
+    pub fn to_http(&self) -> Vec<u8> {
+        let (status, body) = (self.status, self.body().to_string());
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    fn body(&self) -> Value {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "reason": self.reason,
+        });
+        if let Some(members) = body.as_object_mut() {
+            if !self.correlation_id.is_empty() {
+                members.insert("correlation_id".into(), self.correlation_id.clone().into());
+            }
+            if let Some(seconds) = self.retry_after {
+                members.insert("retry_after".into(), Value::from(seconds));
+            }
+        }
+        body
+    }
+
     fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self {
@@ -95,29 +144,8 @@ impl From<JobError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self {
-            status,
-            reason,
-            detail,
-            correlation_id,
-            retry_after,
-        } = self;
-        let mut body = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "detail": detail,
-            "reason": reason,
-        });
-        if let Some(members) = body.as_object_mut() {
-            if !correlation_id.is_empty() {
-                members.insert("correlation_id".into(), correlation_id.into());
-            }
-            if let Some(seconds) = retry_after {
-                members.insert("retry_after".into(), Value::from(seconds));
-            }
-        }
         let kind = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+        let body = self.body().to_string();
+        (self.status, [(header::CONTENT_TYPE, kind)], body).into_response()
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
-use axum::http::StatusCode;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Path, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use taskpass_proto::ids::JobId;
 use taskpass_proto::limits::MAX_REQUEST_BYTES;
 use taskpass_proto::v1;
+use tokio::time::timeout;
 
 use super::events;
 use super::listener::Connection;
@@ -28,6 +31,8 @@ use crate::watch::process::Process;
 
 /// How long renewing by hand is waited for.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
+/// A body is there by then.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a close may wait for its confirmation.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -56,8 +61,29 @@ pub fn router(local: Local) -> Router {
         .route("/v1/jobs/{id}/anchors", post(add_anchor))
         .route("/v1/jobs/{id}/events", get(follow))
         .route("/v1/status", get(status))
-        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .fallback(|| async { Problem::no_such_route(StatusCode::NOT_FOUND) })
+        .method_not_allowed_fallback(|| async {
+            Problem::no_such_route(StatusCode::METHOD_NOT_ALLOWED)
+        })
+        .layer(from_fn(answer))
         .with_state(local)
+}
+
+/// Around every call: the connection is of use, the body is small and comes soon, and nobody keeps the
+/// answer.
+async fn answer(request: Request, next: Next) -> Result<Response, Problem> {
+    let connection = request.extensions().get::<Arc<Connection>>();
+    let _under_way = connection.map(|connection| connection.activity.begin());
+    let (head, body) = request.into_parts();
+    let body = timeout(BODY_DEADLINE, to_bytes(body, MAX_REQUEST_BYTES)).await;
+    let body = body.map_err(|_| Problem::bad_body(MAX_REQUEST_BYTES))?;
+    let body = body.map_err(|_| Problem::bad_body(MAX_REQUEST_BYTES))?;
+    let mut response = next.run(Request::from_parts(head, body.into())).await;
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    Ok(response)
 }
 
 async fn open(
@@ -164,7 +190,7 @@ async fn renew(
         };
         view.stage != crate::job::view::Stage::Open || before.iter().all(next)
     });
-    let renewed = tokio::time::timeout(RENEWAL_PATIENCE, renewed).await;
+    let renewed = timeout(RENEWAL_PATIENCE, renewed).await;
     let view = match renewed {
         Ok(Ok(view)) => view.clone(),
         Ok(Err(_)) => return Err(JobError::Unknown.into()),
@@ -197,16 +223,18 @@ async fn follow(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let view = local.jobs.watch(job_id(&id)?, connection.peer.uid).await?;
-    Ok(events::follow(view, Arc::clone(&local.clock)))
+    let under_way = connection.activity.begin();
+    Ok(events::follow(view, Arc::clone(&local.clock), under_way))
 }
 
 async fn close(
     State(local): State<Local>,
     Extension(connection): Extension<Arc<Connection>>,
     Path(id): Path<String>,
-    Query(query): Query<CloseQuery>,
+    query: Result<Query<CloseQuery>, QueryRejection>,
     body: Bytes,
 ) -> Answer {
+    let Query(query) = query.map_err(|rejected| Problem::invalid(rejected.body_text()))?;
     let request: CloseJob = if body.is_empty() {
         CloseJob::default()
     } else {

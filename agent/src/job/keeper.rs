@@ -22,7 +22,7 @@ use crate::broker::session::Told;
 use crate::broker::{Broker, CallError};
 use crate::callers::Peer;
 use crate::clock::{Clock, Instant};
-use crate::journal::{Journal, Remembered};
+use crate::journal::{Ending, Journal, Remembered};
 use crate::random::Random;
 use crate::watch::process::Process;
 
@@ -207,6 +207,9 @@ impl Keeper {
             } => {
                 let found = self.open_job(id, uid).map(drop);
                 if found.is_ok() {
+                    if let Err(error) = self.parts.journal.process(id, process.started()) {
+                        tracing::error!(%error, job.id = %id, "the journal cannot be written");
+                    }
                     self.watch(id, process);
                 }
                 let _ = reply.send(found);
@@ -249,8 +252,9 @@ impl Keeper {
             uid: peer.uid,
             task: wanted.task.clone(),
             processes,
+            is_of_connection: matches!(wanted.anchor, Anchor::Connection),
             leases: BTreeMap::new(),
-            closing: false,
+            ending: None,
         };
         // INVARIANT: journalled before the broker is asked; a crash from here on cannot lose it.
         if let Err(error) = self.parts.journal.opening(id, record) {
@@ -388,12 +392,16 @@ impl Keeper {
         }
         job.stop_watching();
         job.view.send_modify(|view| {
-            view.stage = Stage::Closing;
+            view.stage = Stage::Closing(cause);
             view.credentials.clear();
         });
         let identity = job.identity;
         self.announced(identity, |live| live.remove(id));
-        if let Err(error) = self.parts.journal.closing(id) {
+        if let Err(error) = self
+            .parts
+            .journal
+            .closing(id, Ending::new(cause, exit_status))
+        {
             tracing::error!(%error, job.id = %id, "the journal cannot be written");
         }
         let request = v1::CloseJobRequest {
@@ -694,14 +702,6 @@ impl Keeper {
             return drop(self.parts.journal.gone(id));
         };
         let now = self.parts.clock.since_boot();
-        let processes: Result<Vec<Process>, _> = record
-            .processes
-            .iter()
-            .map(|started| Process::again(*started))
-            .collect();
-        let processes = processes
-            .ok()
-            .filter(|same| !same.is_empty() && !record.closing);
         let leases = record.leases.iter();
         let held = leases
             .map(|(lease, n)| Held::from_before(lease.clone(), *n, now))
@@ -723,14 +723,14 @@ impl Keeper {
             credentials: held,
         };
         self.insert(id, identity, view, Life::Open);
-        match processes {
-            Some(processes) => {
+        match same_processes(record) {
+            Ok(processes) => {
                 tracing::info!(job.id = %id, "job taken up again");
                 for process in processes {
                     self.watch(id, Arc::new(process));
                 }
             }
-            None => self.close(id, v1::Cause::ProcessExited, None),
+            Err(ending) => self.close(id, ending.cause(), ending.exit_status),
         }
     }
 
@@ -827,6 +827,20 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
             false
         }
     }
+}
+
+/// The processes that a job from before a restart is tied to, if it has any and they are still the same;
+/// otherwise how it ends.
+fn same_processes(record: &Remembered) -> Result<Vec<Process>, Ending> {
+    if let Some(ending) = record.ending {
+        return Err(ending);
+    }
+    if record.processes.is_empty() || record.is_of_connection {
+        return Err(Ending::new(v1::Cause::JobClosed, None));
+    }
+    let processes = record.processes.iter().map(|it| Process::again(*it));
+    let same = processes.collect::<Result<_, _>>();
+    same.map_err(|_| Ending::new(v1::Cause::ProcessExited, None))
 }
 
 fn remember(journal: &mut Journal, job: JobId, held: &Held) {

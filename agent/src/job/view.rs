@@ -38,8 +38,8 @@ pub enum Stage {
     Opening,
     /// It runs.
     Open,
-    /// It is over here, and the broker is being told.
-    Closing,
+    /// It is over here for this cause, and the broker is being told.
+    Closing(v1::Cause),
     /// It is over; the broker has said so, with the cause if it knows one.
     Ended(Option<v1::Cause>),
 }
@@ -50,7 +50,7 @@ impl Stage {
         match self {
             Self::Opening => "opening",
             Self::Open => "open",
-            Self::Closing => "closing",
+            Self::Closing(_) => "closing",
             Self::Ended(_) => "ended",
         }
     }

@@ -236,7 +236,7 @@ pub fn event(view: &JobView, now: Instant) -> Option<Value> {
         Stage::Open => {
             Some(json!({ "event": "credentials", "credentials": credentials(view, now) }))
         }
-        Stage::Closing => Some(json!({ "event": "ended", "cause": "job_closed" })),
+        Stage::Closing(cause) => Some(json!({ "event": "ended", "cause": cause_word(cause) })),
         Stage::Ended(cause) => Some(json!({ "event": "ended", "cause": cause.map(cause_word) })),
     }
 }

@@ -114,6 +114,30 @@ fn crates_depend_in_one_direction() {
     }
 }
 
+#[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let mut code_of_all = String::new();
+    for place in ["proto", "identity", "broker", "agent", "cli", "tests"] {
+        for file in sources(place) {
+            code_of_all.push_str(&code(&file));
+        }
+    }
+    let quoted = page.split('`').skip(1).step_by(2);
+    let names = quoted
+        .filter_map(|text| text.rsplit("::").next())
+        .filter(|name| {
+            let letters = name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '…'));
+            letters && name.contains('_')
+        });
+    let missing: Vec<&str> = names
+        .filter(|name| !code_of_all.contains(&format!("fn {}", name.trim_end_matches('…'))))
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// A file without its comments: words in prose are no imports.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();

@@ -2,7 +2,8 @@
 //! second job.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taskpass_proto::v1;
 
@@ -14,15 +15,20 @@ const CI: &str = "spiffe://acme.example/prod/ci/docs";
 const ROUNDS: usize = 12;
 const CLIENTS: usize = 8;
 
-/// Opens jobs until the broker is gone. Answers what was seen, and the request that got no answer.
+/// Opens jobs until the broker is gone, counting answers. Answers what was seen, and the request that got
+/// no answer.
 async fn open_until_killed(
     mut client: Client,
+    answered: Arc<AtomicUsize>,
 ) -> (Vec<v1::OpenJobResponse>, Option<v1::OpenJobRequest>) {
     let mut seen = Vec::new();
     loop {
         let request = client.request("deploy-docs");
         match client.grpc.open_job(request.clone()).await {
-            Ok(opened) => seen.push(opened.into_inner()),
+            Ok(opened) => {
+                answered.fetch_add(1, Ordering::Relaxed);
+                seen.push(opened.into_inner());
+            }
             Err(status) => {
                 let refused = Refused::from(status);
                 assert!(refused.reason.is_empty(), "{refused:?}");
@@ -48,14 +54,15 @@ async fn no_token_that_was_seen_lacks_its_lease_and_record() {
     let mut all: BTreeSet<String> = BTreeSet::new();
     for round in 0..ROUNDS {
         let mut tasks = tokio::task::JoinSet::new();
-        let mut clients = Vec::new();
+        let answered = Arc::new(AtomicUsize::new(0));
         for _ in 0..CLIENTS {
             let client = broker.client(CI).await;
-            clients.push(client.holder.clone());
-            tasks.spawn(open_until_killed(client));
+            tasks.spawn(open_until_killed(client, Arc::clone(&answered)));
         }
         // A different moment in each round.
-        tokio::time::sleep(Duration::from_millis(20 + 17 * round as u64)).await;
+        while answered.load(Ordering::Relaxed) < 1 + 13 * round {
+            tokio::task::yield_now().await;
+        }
         broker.broker.kill();
         let outcomes = tasks.join_all().await;
         broker.restart().await;

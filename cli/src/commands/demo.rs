@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 const LONG_ABOUT: &str = "\
-Shows the main job for real, in about fifteen seconds: a broker, two agents and their jobs run as \
+Shows the main job for real, in about ten seconds: a broker, two agents and their jobs run as \
 processes of their own in a temporary folder, on free ports of the loopback interface, with a \
 certificate authority of their own.
 

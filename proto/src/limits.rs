@@ -17,6 +17,6 @@ pub const MAX_NAME_BYTES: usize = 256;
 /// Streams of one connection.
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
 /// Job ids in one Heartbeat message.
-pub const MAX_JOBS_PER_HEARTBEAT: usize = 100_000;
+pub const MAX_JOBS_PER_HEARTBEAT: usize = 20_000;
 /// Bytes of one Heartbeat message: a Hello lists every live job.
-pub const MAX_HEARTBEAT_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_HEARTBEAT_BYTES: usize = 1024 * 1024;

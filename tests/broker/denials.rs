@@ -199,6 +199,31 @@ async fn one_workloads_flood_is_refused_with_a_hint_and_does_not_starve_another(
 }
 
 #[tokio::test]
+async fn a_flood_of_closes_for_ids_that_never_were_is_counted_and_real_closes_are_not() {
+    let more = "[limits]\ncalls_per_second = 5\ncall_burst = 20";
+    let plan = crate::support::installation::Plan {
+        more,
+        ..Default::default()
+    };
+    let broker = Installation::with(plan).await;
+    let mut ci = broker.client(CI).await;
+    let opened = ci.open_docs().await;
+    let mut limited = 0;
+    for _ in 0..60 {
+        let id = crate::support::client::new_job_id().to_string();
+        match ci.close(&id).await {
+            Ok(_) => {}
+            Err(refused) => {
+                assert_eq!(refused.reason, "RATE_LIMITED");
+                limited += 1;
+            }
+        }
+    }
+    assert!(limited > 0);
+    ci.close(&opened.job_id).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_comes_later_answers_that_it_is_not_there_yet() {
     let broker = Installation::start().await;
     let mut ci = broker.client(CI).await;

@@ -96,7 +96,13 @@ impl Broker for BrokerService {
         request: Request<v1::CloseJobRequest>,
     ) -> Result<Response<v1::CloseJobResponse>, Status> {
         let caller = self.admit_message(&request, CallKind::GivesBack)?;
+        let connection = connection(&request)?;
         let request = requests::close_job(request.into_inner()).map_err(refused)?;
+        if !self.operations.holds(&caller, &request) {
+            self.gate
+                .admit(connection.peer(), CallKind::Asks)
+                .map_err(refused)?;
+        }
         let progress = self
             .operations
             .close_job(&caller, &request)

@@ -74,6 +74,19 @@ impl Operations {
         })
     }
 
+    /// Whether the job is the caller's, as far as can be told: while the store cannot be read, it is.
+    ///
+    /// Closing what one has is never refused for its number. Marking ids closed that were never opened is
+    /// counted like any call that asks, for each leaves a row behind.
+    pub fn holds(&self, caller: &Caller, request: &CloseJob) -> bool {
+        let holder = request.holder.secret.hash();
+        self.store.job(request.job).map_or(true, |known| {
+            known.is_some_and(|known| {
+                known.job.owner.subject == caller.subject && known.job.owner.holder == holder
+            })
+        })
+    }
+
     /// Ends a job on the broker's own word.
     pub async fn end_by_broker(&self, job: JobId, cause: Cause, details: Value) -> OperatorEnd {
         let end = End {

@@ -12,6 +12,9 @@ use crate::domain::job::Owner;
 use crate::domain::session::Heard;
 use crate::ports::store::sessions::Session;
 
+/// Jobs of a greeting that are looked at before other calls have their turn.
+const LOOKS_AT_ONCE: usize = 64;
+
 /// The first message of a stream.
 #[derive(Debug, Clone)]
 pub struct Hello {
@@ -50,7 +53,11 @@ impl Operations {
         // Subscribed before the jobs are looked at: an end in between is told twice rather than never.
         let ended = self.notices.subscribe(&owner);
         let mut gone = Vec::new();
-        for job in &hello.live_jobs {
+        for (looked_at, job) in hello.live_jobs.iter().enumerate() {
+            if looked_at % LOOKS_AT_ONCE == 0 {
+                // A long list must not hold up other calls.
+                tokio::task::yield_now().await;
+            }
             let known = self
                 .store
                 .job(*job)

@@ -78,7 +78,7 @@ pub(crate) async fn run(
 ) -> Result<(), DevError> {
     let stage = Stage::open(&options.folder)?;
     let (policy, installation) = demo::sample_policy();
-    stage.write_policy(policy, installation)?;
+    stage.write_policy(&policy, installation)?;
     let workload = stage::workload(&options.workload)?;
     let (broker, agent, running) = configure(&stage, &workload)?;
 

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BEAT: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(3);
 
-const POLICY: &str = r#"# The policy of the demo.
+const POLICY: &str = r#"# A sample policy; `taskpass policy check` looks for mistakes.
 
 [task.deploy-docs]
 owner = "docs-platform@acme.example"
@@ -233,7 +233,7 @@ fn ms(duration: Duration) -> String {
     format!("{} ms", duration.as_millis())
 }
 
-/// The demo's policy and installation facts, which `taskpass dev` begins with too.
-pub(crate) fn sample_policy() -> (&'static str, &'static str) {
-    (POLICY, INSTALLATION)
+/// The demo's policy with an everyday lifetime, and the installation's facts: what `taskpass dev` begins with.
+pub(crate) fn sample_policy() -> (String, &'static str) {
+    (POLICY.replace("ttl = \"6s\"", "ttl = \"5m\""), INSTALLATION)
 }

@@ -127,7 +127,7 @@ impl Stage {
     /// Writes the policy and the installation's facts, unless they are there.
     pub(crate) fn write_policy(&self, policy: &str, installation: &str) -> Result<(), StageError> {
         let files = [
-            ("policy/demo.toml", policy),
+            ("policy/policy.toml", policy),
             ("installation.toml", installation),
         ];
         for (name, content) in files {

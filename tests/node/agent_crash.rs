@@ -24,7 +24,7 @@ async fn a_job_whose_process_lives_is_taken_up_again_with_fresh_tokens() {
     let mut verifier = broker.client(VERIFIER).await;
     let mut local = Local::connect(&broker.path("agent.sock")).await;
     let mut child = Command::new("sleep")
-        .arg("600")
+        .arg("60")
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
@@ -33,7 +33,7 @@ async fn a_job_whose_process_lives_is_taken_up_again_with_fresh_tokens() {
         .await;
     let (dropped, lost) = local.open(json!({ "type": "ttl" })).await;
     let mut gone = Command::new("sleep")
-        .arg("600")
+        .arg("60")
         .stdin(Stdio::null())
         .spawn()
         .unwrap();

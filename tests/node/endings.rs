@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use taskpass_proto::v1;
 
@@ -42,7 +43,7 @@ async fn a_killed_process_ends_its_job() {
     let mut verifier = broker.client(VERIFIER).await;
     let mut local = Local::connect(&broker.path("agent.sock")).await;
     let mut child = Command::new("sleep")
-        .arg("600")
+        .arg("60")
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
@@ -63,7 +64,7 @@ async fn the_first_exit_of_several_processes_ends_the_job() {
     let mut local = Local::connect(&broker.path("agent.sock")).await;
     let sleeper = || {
         Command::new("sleep")
-            .arg("600")
+            .arg("60")
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
@@ -143,7 +144,7 @@ async fn run_hands_over_files_passes_the_exit_code_on_and_leaves_nothing() {
     );
     let said = String::from_utf8(output.stdout).unwrap();
     let mut lines = said.lines();
-    assert_eq!(lines.next(), Some("600"));
+    assert_eq!(lines.next(), Some("60"));
     let directory = lines.next().unwrap();
     assert!(
         !std::path::Path::new(directory).exists(),
@@ -161,7 +162,7 @@ async fn a_run_that_is_killed_takes_its_credentials_along() {
     let verifier = broker.client(VERIFIER).await;
     let copy = broker.path("copied-token");
     let script = format!(
-        "cat $TASKPASS_CREDENTIALS_DIR/docs-api > {0}.new; mv {0}.new {0}; sleep 600",
+        "cat $TASKPASS_CREDENTIALS_DIR/docs-api > {0}.new; echo $$ > {0}.pid; mv {0}.new {0}; exec sleep 60",
         copy.display()
     );
     let mut run = Command::new(BINARY)
@@ -178,6 +179,8 @@ async fn a_run_that_is_killed_takes_its_credentials_along() {
             &script,
         ])
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     eventually("the job has its token", || {
@@ -189,4 +192,8 @@ async fn a_run_that_is_killed_takes_its_credentials_along() {
     run.kill().unwrap();
     run.wait().unwrap();
     refused(&verifier, token.trim()).await;
+    // The command itself outlives a `kill -9` of its supervisor; its credentials do not.
+    let orphan = std::fs::read_to_string(format!("{}.pid", copy.display())).unwrap();
+    let orphan = Pid::from_raw(orphan.trim().parse().unwrap()).unwrap();
+    kill_process(orphan, Signal::KILL).unwrap();
 }

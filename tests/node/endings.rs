@@ -144,7 +144,7 @@ async fn run_hands_over_files_passes_the_exit_code_on_and_leaves_nothing() {
     );
     let said = String::from_utf8(output.stdout).unwrap();
     let mut lines = said.lines();
-    assert_eq!(lines.next(), Some("60"));
+    assert_eq!(lines.next(), Some("600"));
     let directory = lines.next().unwrap();
     assert!(
         !std::path::Path::new(directory).exists(),

@@ -14,15 +14,21 @@ pub(crate) struct Operator(pub(crate) AdminClient<Channel>);
 
 impl Operator {
     pub(crate) async fn connect(broker: &Installation) -> Self {
+        Self::try_connect(broker).await.unwrap()
+    }
+
+    /// Connects, or says why not: a user who is not listed is cut off, at once or at the first call.
+    pub(crate) async fn try_connect(
+        broker: &Installation,
+    ) -> Result<Self, tonic::transport::Error> {
         let path = broker.path("admin.sock");
         let connector = tower::service_fn(move |_: Uri| {
             let path = path.clone();
             async move { UnixStream::connect(path).await.map(TokioIo::new) }
         });
         let endpoint = Endpoint::from_static("http://admin");
-        Self(AdminClient::new(
-            endpoint.connect_with_connector(connector).await.unwrap(),
-        ))
+        let channel = endpoint.connect_with_connector(connector).await?;
+        Ok(Self(AdminClient::new(channel)))
     }
 
     /// The audit record of a decision.

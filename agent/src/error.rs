@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use taskpass_identity::SpiffeId;
 use taskpass_identity::source::files::FileError;
 
 use crate::broker::grpc::CannotConnect;
@@ -17,6 +18,16 @@ pub enum AgentError {
     /// An SVID or bundle file cannot be used.
     #[error(transparent)]
     Identity(#[from] FileError),
+    /// Two identities are one workload.
+    #[error("identities {first} and {second} are both `{id}`; join them into one `[[identity]]`")]
+    SameWorkload {
+        /// Which workload.
+        id: SpiffeId,
+        /// The first of the two, counted from 1 as they stand in the file.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
     /// The SVID cannot serve TLS.
     #[error(transparent)]
     Tls(#[from] CannotConnect),

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -37,6 +37,14 @@ pub enum HolderError {
         /// Why.
         source: io::Error,
     },
+    /// Others may look into it.
+    #[error("others may enter the state directory `{}` (mode {mode:04o}); run `chmod 0700` on it", path.display())]
+    OpenToOthers {
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// Another agent has it.
     #[error("another agent uses the state directory `{}`; give each agent its own", .0.display())]
     InUse(PathBuf),
@@ -60,6 +68,12 @@ impl Holder {
             .mode(0o700)
             .create(state)
             .map_err(failed(state))?;
+        let metadata = fs::metadata(state).map_err(failed(state))?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = state.to_owned();
+            return Err(HolderError::OpenToOthers { path, mode });
+        }
         let lock_path = state.join(LOCK);
         let lock = OpenOptions::new()
             .create(true)
@@ -160,12 +174,26 @@ mod tests {
 
     #[test]
     fn the_secret_is_readable_by_its_owner_only() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let _holder = Holder::start(&state, &Random::default()).unwrap();
         for path in [state.clone(), state.join(SECRET)] {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
         }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_enter_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        drop(Holder::start(&state, &Random::default()).unwrap());
+        fs::set_permissions(&state, fs::Permissions::from_mode(0o750)).unwrap();
+        let error = Holder::start(&state, &Random::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("0750") && error.contains("chmod 0700"),
+            "{error}"
+        );
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::time_provider::DefaultTimeProvider;
-use taskpass_identity::SvidSource;
 use taskpass_identity::source::files::{self, SvidPaths};
 use taskpass_identity::tls::TlsIdentity;
+use taskpass_identity::{SpiffeId, SvidSource};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,7 @@ pub async fn serve(
             bundles: Arc::new(bundles.clone()),
             time: Arc::clone(&time) as _,
         });
+        refuse_a_second(&parts, svids.current().id())?;
         parts.push(IdentityParts {
             svids,
             session: Arc::new(SessionStatus::default()),
@@ -166,6 +167,19 @@ pub async fn serve(
     outcome
 }
 
+/// Two sessions of one workload would each announce half of its jobs, and the broker would end the others.
+fn refuse_a_second(parts: &[IdentityParts], id: &SpiffeId) -> Result<(), AgentError> {
+    let same = |parts: &IdentityParts| parts.svids.current().id() == id;
+    match parts.iter().position(same) {
+        Some(first) => Err(AgentError::SameWorkload {
+            id: id.clone(),
+            first: first + 1,
+            second: parts.len() + 1,
+        }),
+        None => Ok(()),
+    }
+}
+
 fn bundle(
     config: &AgentConfig,
 ) -> std::collections::BTreeMap<taskpass_identity::TrustDomain, PathBuf> {
@@ -179,6 +193,10 @@ fn state_error(error: HolderError) -> AgentError {
     match error {
         HolderError::InUse(path) => AgentError::StateInUse(path),
         HolderError::Random(_) => AgentError::Random,
+        HolderError::OpenToOthers { path, mode } => AgentError::State {
+            path,
+            why: format!("others may enter it (mode {mode:04o}); run `chmod 0700` on it"),
+        },
         HolderError::Damaged(path) => {
             let why = "it is damaged; remove it, and the jobs of this agent end by themselves";
             AgentError::State {

@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 use crate::clock::Instant;
 use crate::renewal;
 
+/// A credential that ends this shortly before its job is not worth another one.
+const CLOSE_TO_THE_END: Duration = Duration::from_secs(1);
+
 /// A lease of this node's, with its newest token while that is valid.
 #[derive(Debug, Clone)]
 pub struct Held {
@@ -51,9 +54,14 @@ pub struct Token {
 }
 
 impl Held {
-    /// A credential as the broker handed it over. `asked_at` is before the call: a token never seems to
-    /// live longer than it does.
-    pub fn new(issued: v1::IssuedCredential, asked_at: Instant, spread: f64) -> Option<Self> {
+    /// A credential as the broker handed it over, of a job that ends at `job_ends`. `asked_at` is before the
+    /// call: a token never seems to live longer than it does.
+    pub fn new(
+        issued: v1::IssuedCredential,
+        asked_at: Instant,
+        job_ends: Option<Instant>,
+        spread: f64,
+    ) -> Option<Self> {
         let lifetime = issued.lifetime.as_ref();
         let expires_in = lifetime
             .and_then(|l| l.expires_in.as_ref())
@@ -75,7 +83,10 @@ impl Held {
                 audience: issued.audience,
                 revocability: issued.revocability.unwrap_or_default(),
             }),
-            renew_at: asked_at + renewal::due_after(expires_in, spread),
+            renew_at: match job_ends {
+                Some(end) if end <= asked_at + expires_in + CLOSE_TO_THE_END => Instant::MAX,
+                Some(_) | None => asked_at + renewal::due_after(expires_in, spread),
+            },
             renewing: false,
             failures: 0,
             refused: false,

@@ -469,11 +469,12 @@ impl Keeper {
                     .and_then(|l| l.expires_in)
                     .as_ref()
                     .and_then(from_wire);
+                let ends_at = ends_in.map(|ends_in| asked_at + ends_in);
                 let random = &self.parts.random;
                 let held = opened
                     .credentials
                     .into_iter()
-                    .filter_map(|issued| Held::new(issued, asked_at, random.fraction()));
+                    .filter_map(|issued| Held::new(issued, asked_at, ends_at, random.fraction()));
                 let held: Vec<Held> = held.collect();
                 for held in &held {
                     remember(&mut self.parts.journal, id, held);
@@ -482,7 +483,7 @@ impl Keeper {
                     view.stage = Stage::Open;
                     view.decision = opened.decision_id;
                     view.policy = opened.policy;
-                    view.ends_at = ends_in.map(|ends_in| asked_at + ends_in);
+                    view.ends_at = ends_at;
                     view.credentials = held;
                 });
                 let view = job.view.borrow().clone();
@@ -522,10 +523,11 @@ impl Keeper {
             (None, Ok(_)) => Err(JobError::Unknown),
             (Some(job), Ok(issued)) => {
                 let random = &self.parts.random;
+                let ends_at = job.view.borrow().ends_at;
                 let added: Vec<Held> = issued
                     .credentials
                     .into_iter()
-                    .filter_map(|issued| Held::new(issued, asked_at, random.fraction()))
+                    .filter_map(|issued| Held::new(issued, asked_at, ends_at, random.fraction()))
                     .collect();
                 for held in &added {
                     remember(&mut self.parts.journal, id, held);
@@ -558,12 +560,13 @@ impl Keeper {
         }
         let mut over = false;
         job.view.send_modify(|view| {
+            let ends_at = view.ends_at;
             let Some(held) = view.credentials.iter_mut().find(|held| held.lease == lease) else {
                 return;
             };
             let renewed = result.map(|renewed| renewed.credential);
             match renewed {
-                Ok(Some(issued)) => match Held::new(issued, asked_at, spread) {
+                Ok(Some(issued)) => match Held::new(issued, asked_at, ends_at, spread) {
                     Some(next) => *held = next,
                     None => held.put_off(Duration::ZERO, now, spread),
                 },

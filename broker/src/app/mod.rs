@@ -45,7 +45,7 @@ use crate::domain::audit::{Event, Record};
 use crate::domain::key_schedule::KeySchedule;
 use crate::domain::session::Rhythm;
 use crate::domain::time::UnixMillis;
-use crate::grpc::admin_service::{AdminService, Identity};
+use crate::grpc::admin::{AdminService, Identity};
 use crate::grpc::broker_service::BrokerService;
 use crate::http::discovery::MAX_AGE_SECONDS;
 use crate::operations::gate::{CallQuota, Gate};

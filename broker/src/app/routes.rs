@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
-use crate::grpc::admin_service::AdminService;
+use crate::grpc::admin::AdminService;
 use crate::grpc::broker_service::BrokerService;
 use crate::http::introspection;
 use crate::operations::Operations;

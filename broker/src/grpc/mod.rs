@@ -2,12 +2,11 @@
 //!
 //! - [`broker_service`]: the workload's side, over mutual TLS
 //! - [`heartbeat_stream`]: its one long stream
-//! - [`admin_service`]: the operator's side, on a Unix socket
-//! - [`requests`], [`answers`], [`admin_answers`], [`words`]: between the wire and our own types
+//! - [`admin`]: the operator's side, on a Unix socket
+//! - [`requests`], [`answers`], [`words`]: between the wire and our own types
 //! - [`refusals`]: the one place that tells callers why not
 
-pub mod admin_answers;
-pub mod admin_service;
+pub mod admin;
 pub mod answers;
 pub mod broker_service;
 pub mod heartbeat_stream;

@@ -3,16 +3,16 @@
 use taskpass_proto::time::timestamp_from_millis;
 use taskpass_proto::v1;
 
-use super::words;
 use crate::domain::audit::Recorded;
 use crate::domain::ban::{Ban, BanTarget};
 use crate::domain::change::JobWithLeases;
 use crate::domain::job::{Job, Opening, Reported};
 use crate::domain::lease::{Lease, LeaseState};
 use crate::domain::time::UnixMillis;
+use crate::grpc::words;
 
 /// A job in a list.
-pub fn job(known: &JobWithLeases) -> v1::JobSummary {
+pub(super) fn job(known: &JobWithLeases) -> v1::JobSummary {
     let JobWithLeases { job, leases } = known;
     let opening = job.opening();
     let state = if job.as_open().is_some() {
@@ -38,7 +38,7 @@ pub fn job(known: &JobWithLeases) -> v1::JobSummary {
 }
 
 /// A job with everything that hangs off it.
-pub fn whole_job(known: &JobWithLeases) -> v1::GetJobResponse {
+pub(super) fn whole_job(known: &JobWithLeases) -> v1::GetJobResponse {
     let opening = known.job.opening();
     v1::GetJobResponse {
         job: Some(job(known)),
@@ -55,7 +55,7 @@ pub fn whole_job(known: &JobWithLeases) -> v1::GetJobResponse {
 }
 
 /// The leases of a job.
-pub fn leases(known: &JobWithLeases) -> Vec<v1::LeaseSummary> {
+pub(super) fn leases(known: &JobWithLeases) -> Vec<v1::LeaseSummary> {
     known
         .leases
         .iter()
@@ -64,7 +64,7 @@ pub fn leases(known: &JobWithLeases) -> Vec<v1::LeaseSummary> {
 }
 
 /// A ban.
-pub fn ban(ban: &Ban) -> v1::list_bans_response::BanEntry {
+pub(super) fn ban(ban: &Ban) -> v1::list_bans_response::BanEntry {
     use v1::list_bans_response::ban_entry::Target;
     let target = match &ban.target {
         BanTarget::Workload(id) => Target::SpiffeId(id.to_string()),
@@ -80,7 +80,7 @@ pub fn ban(ban: &Ban) -> v1::list_bans_response::BanEntry {
 }
 
 /// An audit record.
-pub fn record(recorded: Recorded) -> v1::AuditRecord {
+pub(super) fn record(recorded: Recorded) -> v1::AuditRecord {
     let Recorded {
         number,
         leaf,

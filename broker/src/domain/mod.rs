@@ -15,5 +15,6 @@ pub mod lease;
 pub mod policy;
 pub mod revocability;
 pub mod session;
+pub mod standing;
 pub mod time;
 pub mod token;

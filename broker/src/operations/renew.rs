@@ -16,7 +16,8 @@ use crate::domain::change::renew::{Renewal, Renewed, renew};
 use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::Owner;
 use crate::domain::lease::Lease;
-use crate::domain::policy::{Decision, Outcome, Policy, Request, Wanted};
+use crate::domain::policy::{Decision, Policy};
+use crate::domain::standing::{self, Standing};
 use crate::domain::time::UnixMillis;
 use crate::ports::store::jobs::transact;
 
@@ -119,34 +120,10 @@ impl Operations {
         at: UnixMillis,
     ) -> Result<(Duration, Decision), Refusal> {
         let opening = known.job.as_open().ok_or_else(job_ended)?;
-        let wanted = Wanted {
-            name: lease.terms.credential.clone(),
-            scopes: lease.terms.scopes.clone(),
-            lifetime: Some(lease.terms.ttl),
-        };
-        let decision = policy.decide(&Request {
-            subject: &known.job.owner.subject,
-            task: opening.task.as_str(),
-            parameters: &opening.parameters,
-            wanted: &[wanted],
-        });
-        let refusal = match &decision.outcome {
-            Outcome::Denied(denied) => Refusal::new(denied.reason, denied.message.clone()),
-            Outcome::Allowed(allowed) => match allowed.credentials.first() {
-                // INVARIANT: a renewal is never wider; an audience or issuer that has changed in policy is
-                // another credential under the same name.
-                Some(permitted)
-                    if *permitted.audience == *lease.terms.audience
-                        && *permitted.issuer == *lease.terms.issuer
-                        && permitted.scopes == lease.terms.scopes =>
-                {
-                    return Ok((permitted.ttl.min(lease.terms.ttl), decision));
-                }
-                Some(_) | None => Refusal::new(
-                    Reason::CredentialNotGranted,
-                    "policy now grants another credential under this name; start a new job",
-                ),
-            },
+        let Standing { decision, verdict } = standing::of_lease(policy, &known.job, opening, lease);
+        let refusal = match verdict {
+            Ok(ttl) => return Ok((ttl, decision)),
+            Err(refusal) => refusal,
         };
         let record = Record {
             subject: Some(known.job.owner.subject.clone()),

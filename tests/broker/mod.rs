@@ -9,6 +9,7 @@ mod issuing;
 mod liveness;
 mod operators;
 mod ownership;
+mod policy_change;
 mod policy_reload;
 mod renewal;
 mod store_failures;

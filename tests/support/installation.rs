@@ -101,6 +101,8 @@ pub(crate) struct Installation {
 #[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) policy: &'a str,
+    /// `installation.toml`.
+    pub(crate) facts: &'a str,
     pub(crate) heartbeat: u64,
     pub(crate) limit: u64,
     /// Lines at the end of `broker.toml`.
@@ -111,6 +113,7 @@ impl Default for Plan<'_> {
     fn default() -> Self {
         Self {
             policy: POLICY,
+            facts: FACTS,
             heartbeat: 1,
             limit: 3,
             more: "",
@@ -142,7 +145,7 @@ impl Installation {
         write_private(&at.join("seal.key"), &"5a".repeat(32));
         fs::create_dir(at.join("policy")).unwrap();
         fs::write(at.join("policy/policy.toml"), plan.policy).unwrap();
-        fs::write(at.join("installation.toml"), FACTS).unwrap();
+        fs::write(at.join("installation.toml"), plan.facts).unwrap();
         let [workload, public, operations] = free_ports();
         let toml = broker_toml(&plan, workload, public, operations);
         fs::write(at.join("broker.toml"), toml).unwrap();

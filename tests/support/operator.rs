@@ -10,6 +10,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::installation::Installation;
 
+#[derive(Clone)]
 pub(crate) struct Operator(pub(crate) AdminClient<Channel>);
 
 impl Operator {

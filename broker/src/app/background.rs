@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::keys::key_set::KeySet;
 use crate::operations::gate::Gate;
-use crate::operations::{Operations, denials, end_job, expire, silence, store_trouble};
+use crate::operations::{
+    Operations, denials, end_job, expire, policy_change, silence, store_trouble,
+};
 use crate::ports::store::Store;
 
 /// How often the key schedule is looked at.
@@ -46,6 +48,19 @@ pub fn spawn(
                 log(
                     this.end_silent().await,
                     "ending silent holders' jobs was put off",
+                );
+            }
+        }),
+    );
+    let this = Arc::clone(operations);
+    every(
+        policy_change::LOOK_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move {
+                log(
+                    this.end_withdrawn().await.map(drop),
+                    "holding open jobs against the new policy was put off",
                 );
             }
         }),

@@ -14,7 +14,7 @@ use crate::domain::change::issue::{Addition, Issued, issue};
 use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::{Opening, Owner};
 use crate::domain::lease::{Term, Terms};
-use crate::domain::policy::{Outcome, Request, Wanted};
+use crate::domain::policy::{Outcome, PolicyHash, Request, Wanted};
 use crate::domain::time::UnixMillis;
 use crate::ports::store::jobs::transact;
 
@@ -62,13 +62,14 @@ impl Operations {
             owner,
             grants,
             decision: decision.clone(),
-            policy,
+            policy: policy.to_string(),
             at: now,
         };
         let change = move |current: &Current<'_>| issue(current, &addition);
         let issued = transact(self.store.as_ref(), request.job, change)
             .await
             .map_err(|error| self.store_failed(&error))?;
+        self.committed_under(policy);
         match issued {
             Issued::New(_) if self.pending_ends.contains(request.job) => Err(job_ended()),
             Issued::New(leases) => {
@@ -95,7 +96,7 @@ impl Operations {
         known: &JobWithLeases,
         opening: &Opening,
         now: UnixMillis,
-    ) -> Result<(Vec<(Terms, Term)>, String), Refusal> {
+    ) -> Result<(Vec<(Terms, Term)>, PolicyHash), Refusal> {
         let policy = self.policy_or_refuse()?;
         let decision = policy.decide(&Request {
             subject: &known.job.owner.subject,
@@ -111,7 +112,7 @@ impl Operations {
                         term(1, permitted.ttl, now, opening.ends_by),
                     )
                 });
-                Ok((grants.collect(), policy.hash().to_string()))
+                Ok((grants.collect(), policy.hash()))
             }
             Outcome::Denied(denied) => {
                 let refusal = Refusal::new(denied.reason, denied.message.clone());

@@ -5,6 +5,7 @@
 //! - [`open_job`], [`issue`], [`renew`], [`end_job`], [`heartbeat`], [`introspect`]: the workload's side
 //! - [`revoke_lease`], [`ban`], [`inspect`]: the operator's side
 //! - [`expire`], [`silence`]: what the clock does
+//! - [`policy_change`]: what a change of policy does to open jobs
 //! - [`policy_in_force`], [`denials`], [`pending_ends`], [`notices`], [`store_trouble`]: state that the use
 //!   cases share
 //! - [`tokens`]: from what policy permits to leases, and from leases to tokens
@@ -21,6 +22,7 @@ pub mod issue;
 pub mod notices;
 pub mod open_job;
 pub mod pending_ends;
+pub mod policy_change;
 pub mod policy_in_force;
 pub mod renew;
 pub mod revoke_lease;
@@ -54,6 +56,7 @@ pub struct Operations {
     signer: Arc<dyn Signer>,
     tokens: introspect::KnownTokens,
     policy: policy_in_force::PolicyInForce,
+    policy_change: policy_change::PolicyChange,
     bans: ArcSwap<Bans>,
     sessions: Mutex<Sessions>,
     notices: notices::Notices,
@@ -116,6 +119,7 @@ impl Operations {
             clock_guard: Mutex::new(ClockGuard::new(clock.now(), since_boot)),
             tokens: introspect::KnownTokens::new(reader),
             policy: policy_in_force::PolicyInForce::default(),
+            policy_change: policy_change::PolicyChange::default(),
             sessions: Mutex::new(sessions),
             notices: notices::Notices::default(),
             pending_ends: pending_ends::PendingEnds::default(),

@@ -105,7 +105,9 @@ impl Operations {
             }
         };
         let candidate = self.candidate(&asked, allowed)?;
-        self.commit(candidate, now).await
+        let opened = self.commit(candidate, now).await;
+        self.committed_under(policy.hash());
+        opened
     }
 
     fn candidate(&self, asked: &Asked<'_>, allowed: &Allowed) -> Result<Candidate, Refusal> {

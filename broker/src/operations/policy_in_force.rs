@@ -50,6 +50,9 @@ impl Operations {
             .policy()
             .is_some_and(|current| current.hash() == policy.hash())
         {
+            // The places in explanations, and what the installation file says, are those of today.
+            self.policy.current.store(Some(Arc::new(policy)));
+            self.policy_has_changed();
             self.policy.status.lock().refused = None;
             return Ok(false);
         }
@@ -67,6 +70,7 @@ impl Operations {
         };
         self.store.keep_policy(kept, record).await?;
         self.policy.current.store(Some(Arc::new(policy)));
+        self.policy_has_changed();
         *self.policy.status.lock() = PolicyStatus {
             loaded_at: Some(now),
             refused: None,

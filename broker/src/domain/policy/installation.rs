@@ -17,6 +17,18 @@ pub struct Installation {
     pub issuers: Vec<Issuer>,
     /// Audiences that no policy may name.
     pub forbidden_audiences: Vec<Arc<str>>,
+    /// What becomes of open jobs when a change of policy takes away what they were let in by.
+    pub on_withdrawn_grant: OnWithdrawnGrant,
+}
+
+/// What becomes of open jobs when a change of policy takes away what they were let in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnWithdrawnGrant {
+    /// They go on with the tokens that they have, and are refused the next renewal.
+    #[default]
+    KeepJobs,
+    /// They end at once, with the cause `policy_changed`.
+    EndJobs,
 }
 
 /// Who makes credentials of one kind at one target. Its secrets stand elsewhere.

@@ -35,7 +35,7 @@ pub use decision::{
 pub use diagnostic::{Diagnostic, Related, Severity};
 pub use duration::{InvalidDuration, parse_duration, show_duration};
 pub use hash::PolicyHash;
-pub use installation::{Installation, Issuer, IssuerKind};
+pub use installation::{Installation, Issuer, IssuerKind, OnWithdrawnGrant};
 pub use parameter::{Parameter, ParameterKind};
 pub use pattern::{InvalidPattern, WorkloadPattern};
 pub use request::{Request, Wanted};

@@ -9,7 +9,7 @@ use taskpass_identity::SpiffeId;
 use super::decision::{Environment, GrantId};
 use super::diagnostic::Diagnostic;
 use super::hash::PolicyHash;
-use super::installation::Installation;
+use super::installation::{Installation, OnWithdrawnGrant};
 use super::parameter::Parameter;
 use super::pattern::WorkloadPattern;
 use super::scope_template::ScopeTemplate;
@@ -31,6 +31,7 @@ pub struct Policy {
     /// Who may verify, by audience and by workload.
     pub(super) verifiers: HashMap<Arc<str>, WorkloadIndex<()>>,
     pub(super) audiences: WorkloadIndex<Arc<str>>,
+    pub(super) on_withdrawn_grant: OnWithdrawnGrant,
 }
 
 /// A task with its grants.
@@ -112,6 +113,11 @@ impl Policy {
     /// The files that it was compiled from, to be kept by the hash.
     pub fn sources(&self) -> &[SourceFile] {
         &self.sources
+    }
+
+    /// Whether jobs end that it grants no longer.
+    pub fn ends_jobs_of_withdrawn_grants(&self) -> bool {
+        self.on_withdrawn_grant == OnWithdrawnGrant::EndJobs
     }
 
     /// What is likely a mistake, in the order of files and lines.

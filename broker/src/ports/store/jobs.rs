@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use taskpass_identity::SpiffeId;
 use taskpass_proto::ids::{JobId, LeaseId};
 
 use super::StoreError;
@@ -40,6 +41,9 @@ pub trait JobStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<JobId>, StoreError>;
 
+    /// Workloads that have open jobs.
+    fn open_subjects(&self) -> Result<Vec<SpiffeId>, StoreError>;
+
     /// Owners of open jobs that are announced on a stream.
     fn announced_owners(&self) -> Result<Vec<Owner>, StoreError>;
 
@@ -71,7 +75,7 @@ pub enum OpenJobsOf {
     /// Of one owner.
     Owner(Owner),
     /// Of one workload, whatever the holder.
-    Subject(taskpass_identity::SpiffeId),
+    Subject(SpiffeId),
     /// Of one holder, whatever the workload.
     Holder(taskpass_proto::holder::HolderHash),
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Params, params};
+use taskpass_identity::SpiffeId;
 use taskpass_proto::ids::{JobId, LeaseId};
 
 use super::columns::{all, holder, integer, job_id, millis, one, optional_time, parse};
@@ -68,6 +69,12 @@ impl JobStore for SqliteStore {
                 ids(c, sql, params![after, limit, holder.as_bytes()])
             }
         })
+    }
+
+    fn open_subjects(&self) -> Result<Vec<SpiffeId>, StoreError> {
+        let sql = "SELECT DISTINCT subject FROM job INDEXED BY job_open WHERE ended_at IS NULL";
+        self.readers
+            .read(|c| all(c, sql, [], |row| parse(row, 0, "a workload's SPIFFE ID")))
     }
 
     fn announced_owners(&self) -> Result<Vec<Owner>, StoreError> {

@@ -75,6 +75,7 @@ fn link(
         identities: workloads::identities(&identities, report),
         verifiers,
         audiences: audiences_of,
+        on_withdrawn_grant: installation.on_withdrawn_grant,
     }
 }
 

@@ -7,13 +7,14 @@ use super::audience::AudienceUri;
 use super::entry::{Entry, Key, NAME_RULE, is_name};
 use super::section::Section;
 use crate::domain::policy::diagnostic::Diagnostic;
-use crate::domain::policy::installation::{Installation, Issuer, IssuerKind};
+use crate::domain::policy::installation::{Installation, Issuer, IssuerKind, OnWithdrawnGrant};
 use crate::domain::policy::report::Report;
 
 const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"1h\"");
 const MAX_DURATION: Key<'static> = Key::new("max_duration", "\"24h\"");
 const FORBIDDEN: Key<'static> =
     Key::new("forbidden_audiences", "[\"https://payroll.acme.example\"]");
+const ON_WITHDRAWN_GRANT: Key<'static> = Key::new("on_withdrawn_grant", "\"end-jobs\"");
 const ISSUER: Key<'static> = Key::new("issuer", "{ local = { kind = \"jwt\" } }");
 const KIND: Key<'static> = Key::new("kind", "\"jwt\"");
 
@@ -36,6 +37,10 @@ pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Opt
         .required(ISSUER, report)
         .map(|entry| issuers(entry, report))
         .unwrap_or_default();
+    let on_withdrawn_grant = section.optional(ON_WITHDRAWN_GRANT);
+    let on_withdrawn_grant = on_withdrawn_grant
+        .map(|entry| withdrawn_grant(entry, report))
+        .unwrap_or_default();
     section.refuse(
         &["task", "credential", "environment", "audience", "identity"],
         "belongs into a policy file, not into the installation file",
@@ -52,7 +57,28 @@ pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Opt
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
+        on_withdrawn_grant,
     })
+}
+
+fn withdrawn_grant(entry: Entry<'_>, report: &mut Report) -> OnWithdrawnGrant {
+    let Some(word) = entry.string(report) else {
+        return OnWithdrawnGrant::default();
+    };
+    match word.value {
+        "keep-jobs" => OnWithdrawnGrant::KeepJobs,
+        "end-jobs" => OnWithdrawnGrant::EndJobs,
+        other => {
+            let message = format!(
+                "`on_withdrawn_grant` is `keep-jobs` or `end-jobs`, not `{}`",
+                other.escape_debug()
+            );
+            let help = "write \"end-jobs\" to end jobs that policy grants no longer, \"keep-jobs\" to \
+                        refuse them the next renewal only";
+            report.push(Diagnostic::error(word.place, message).help(help));
+            OnWithdrawnGrant::default()
+        }
+    }
 }
 
 fn issuers(entry: Entry<'_>, report: &mut Report) -> Vec<Issuer> {

@@ -64,7 +64,13 @@ pub(super) fn policy_file(file: &SourceFile, declared: &mut Declarations, report
         declared.identities.push(Named { name, body });
     }
     root.refuse(
-        &["issuer", "max_ttl", "max_duration", "forbidden_audiences"],
+        &[
+            "issuer",
+            "max_ttl",
+            "max_duration",
+            "forbidden_audiences",
+            "on_withdrawn_grant",
+        ],
         "belongs into the installation file, not into a policy file",
         "move it into `installation.toml`",
         report,

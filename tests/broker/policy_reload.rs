@@ -1,11 +1,13 @@
 //! Policy changes as its files change; a bad file changes nothing.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::eventually;
 use crate::support::http;
 use crate::support::installation::{Installation, POLICY, Plan};
 use crate::support::operator::Operator;
+use crate::support::process::BINARY;
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 
@@ -54,6 +56,59 @@ async fn a_bad_file_leaves_the_good_policy_in_force_and_is_told_with_its_place()
     }
     let mut operator = Operator::connect(&broker).await;
     assert_eq!(operator.events("policy.refused").await.len(), 3);
+}
+
+#[tokio::test]
+async fn operators_see_what_is_in_force_and_why_newer_files_are_not() {
+    let broker = Installation::start().await;
+    let (code, status) = policy(&broker, "status");
+    assert_eq!(code, Some(0));
+    assert_eq!(status["files"], serde_json::json!(["policy.toml"]));
+    assert_eq!(
+        (&status["tasks"], &status["grants"]),
+        (&3.into(), &3.into())
+    );
+    assert_eq!(status["ends_jobs_of_withdrawn_grants"], false);
+    let before = status["policy"].as_str().unwrap().to_owned();
+    fs::write(broker.path("policy/bad.toml"), "[task.deploy-docs]\n").unwrap();
+    assert_eq!(policy(&broker, "reload").0, Some(1));
+    let (code, status) = policy(&broker, "status");
+    assert_eq!(code, Some(1), "a monitor can rely on it");
+    assert_eq!(status["policy"], before);
+    let why = status["refused"]["why"].as_str().unwrap();
+    assert!(why.contains("bad.toml:1"), "{why}");
+    assert_eq!(metric(&broker, "taskpass_policy_refused").await, "1");
+    let info = format!("taskpass_policy_info{{policy=\"{before}\"}}");
+    assert_eq!(metric(&broker, &info).await, "1");
+    fs::remove_file(broker.path("policy/bad.toml")).unwrap();
+    fs::write(
+        broker.path("policy/policy.toml"),
+        POLICY.replace("30m", "20m"),
+    )
+    .unwrap();
+    let (code, reloaded) = policy(&broker, "reload");
+    assert_eq!((code, &reloaded["changed"]), (Some(0), &true.into()));
+    assert_ne!(reloaded["policy"], before);
+    assert_eq!(policy(&broker, "status").0, Some(0));
+    assert_eq!(metric(&broker, "taskpass_policy_refused").await, "0");
+    assert_eq!(metric(&broker, &info).await, "0");
+}
+
+/// `taskpass policy …`: its exit code and its document.
+fn policy(broker: &Installation, command: &str) -> (Option<i32>, serde_json::Value) {
+    let output = Command::new(BINARY)
+        .args(["policy", command, "--output", "json"])
+        .env("TASKPASS_ADMIN_SOCKET", broker.path("admin.sock"))
+        .output()
+        .unwrap();
+    let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), document)
+}
+
+async fn metric(broker: &Installation, name: &str) -> String {
+    let (_, metrics) = http::get(broker.operations, "/metrics").await.unwrap();
+    let value = |line: &str| Some(line.strip_prefix(name)?.trim().to_owned());
+    metrics.lines().find_map(value).unwrap_or_default()
 }
 
 #[tokio::test]

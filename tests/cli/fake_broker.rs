@@ -307,6 +307,13 @@ impl Admin for Answers {
         Err(unknown(Reason::Unimplemented))
     }
 
+    async fn get_policy_status(
+        &self,
+        _: Request<GetPolicyStatusRequest>,
+    ) -> Answer<GetPolicyStatusResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
     async fn list_keys(&self, _: Request<ListKeysRequest>) -> Answer<ListKeysResponse> {
         Err(unknown(Reason::Unimplemented))
     }

@@ -128,9 +128,9 @@ impl Health {
     }
 
     fn refused_policy(&self) -> Option<Problem> {
-        self.operations.policy_status().refused.map(|why| {
+        self.operations.policy_status().refused.map(|refused| {
             problem(
-                format!("the newest policy files were refused: {why}"),
+                format!("the newest policy files were refused: {}", refused.why),
                 "run `taskpass policy check` on the policy directory; the policy before stays in force",
                 true,
             )

@@ -1,6 +1,7 @@
 //! The policy in force, and how a new one takes its place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -27,8 +28,17 @@ pub struct PolicyInForce {
 pub struct PolicyStatus {
     /// When the one in force was loaded.
     pub loaded_at: Option<UnixMillis>,
-    /// Why the newest files were refused.
-    pub refused: Option<String>,
+    /// Why the newest files were refused, and since when.
+    pub refused: Option<RefusedPolicy>,
+}
+
+/// Files that were not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedPolicy {
+    /// Each finding with its place and what to do.
+    pub why: String,
+    /// When they were refused.
+    pub at: UnixMillis,
 }
 
 impl Operations {
@@ -54,6 +64,7 @@ impl Operations {
             self.policy.current.store(Some(Arc::new(policy)));
             self.policy_has_changed();
             self.policy.status.lock().refused = None;
+            metrics::gauge!("taskpass_policy_refused").set(0);
             return Ok(false);
         }
         let kept = |file: &SourceFile| (file.name.to_string(), file.bytes.to_vec());
@@ -69,8 +80,9 @@ impl Operations {
             since: now,
         };
         self.store.keep_policy(kept, record).await?;
-        self.policy.current.store(Some(Arc::new(policy)));
+        let before = self.policy.current.swap(Some(Arc::new(policy)));
         self.policy_has_changed();
+        measure(before.as_deref(), &hash, now);
         *self.policy.status.lock() = PolicyStatus {
             loaded_at: Some(now),
             refused: None,
@@ -82,19 +94,22 @@ impl Operations {
 
     /// Keeps the policy in force, and remembers why another one was refused.
     pub async fn refuse_policy(&self, why: String) {
-        if self.policy.status.lock().refused.as_ref() == Some(&why) {
+        let known = self.policy.status.lock().refused.clone();
+        if known.is_some_and(|refused| refused.why == why) {
             return;
         }
+        metrics::gauge!("taskpass_policy_refused").set(1);
         metrics::counter!("taskpass_policy_loads_total", "outcome" => "refused").increment(1);
         tracing::error!(
             policy.error = why,
             "policy refused; the one before stays in force"
         );
+        let at = self.now();
         let record = Record {
             details: json!({ "why": why }),
-            ..Record::new(Event::PolicyRefused, self.now())
+            ..Record::new(Event::PolicyRefused, at)
         };
-        self.policy.status.lock().refused = Some(why);
+        self.policy.status.lock().refused = Some(RefusedPolicy { why, at });
         if let Err(error) = self.store.append(vec![record]).await {
             tracing::error!(%error, "the refusal of a policy was not recorded");
         }
@@ -108,4 +123,15 @@ impl Operations {
             )
         })
     }
+}
+
+/// Says which policy is in force: the gauge of the one before goes to 0.
+fn measure(before: Option<&Policy>, hash: &str, at: UnixMillis) {
+    if let Some(before) = before {
+        metrics::gauge!("taskpass_policy_info", "policy" => before.hash().to_string()).set(0);
+    }
+    metrics::gauge!("taskpass_policy_info", "policy" => hash.to_owned()).set(1);
+    let seconds = Duration::from_millis(at.as_millis());
+    metrics::gauge!("taskpass_policy_loaded_timestamp_seconds").set(seconds);
+    metrics::gauge!("taskpass_policy_refused").set(0);
 }

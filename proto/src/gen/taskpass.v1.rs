@@ -1969,6 +1969,34 @@ pub struct ReloadPolicyResponse {
     #[prost(bool, tag = "2")]
     pub changed: bool,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPolicyStatusRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPolicyStatusResponse {
+    /// Hash of the snapshot in force; empty when there is none.
+    #[prost(string, tag = "1")]
+    pub policy: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub loaded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The names of its files.
+    #[prost(string, repeated, tag = "3")]
+    pub files: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "4")]
+    pub tasks: u64,
+    #[prost(uint64, tag = "5")]
+    pub grants: u64,
+    /// What is likely a mistake in it, each with its place.
+    #[prost(string, repeated, tag = "6")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why the newest files were refused, and since when; empty when they are in force.
+    #[prost(string, tag = "7")]
+    pub refused: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "8")]
+    pub refused_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether a change of policy ends the jobs that stand on what it takes away.
+    #[prost(bool, tag = "9")]
+    pub ends_jobs_of_withdrawn_grants: bool,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SigningKey {
     #[prost(string, tag = "1")]
@@ -2400,6 +2428,30 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "ReloadPolicy"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn get_policy_status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPolicyStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPolicyStatusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/GetPolicyStatus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "GetPolicyStatus"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Not implemented in this version.
         pub async fn list_keys(
             &mut self,
@@ -2613,6 +2665,13 @@ pub mod admin_server {
             request: tonic::Request<super::ReloadPolicyRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ReloadPolicyResponse>,
+            tonic::Status,
+        >;
+        async fn get_policy_status(
+            &self,
+            request: tonic::Request<super::GetPolicyStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPolicyStatusResponse>,
             tonic::Status,
         >;
         /// Not implemented in this version.
@@ -3279,6 +3338,51 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReloadPolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/GetPolicyStatus" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPolicyStatusSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetPolicyStatusRequest>
+                    for GetPolicyStatusSvc<T> {
+                        type Response = super::GetPolicyStatusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPolicyStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_policy_status(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPolicyStatusSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

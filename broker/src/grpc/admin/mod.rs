@@ -203,6 +203,14 @@ impl Admin for AdminService {
         policy::reload(self, &by).await.map(Response::new)
     }
 
+    async fn get_policy_status(
+        &self,
+        request: Request<v1::GetPolicyStatusRequest>,
+    ) -> Result<Response<v1::GetPolicyStatusResponse>, Status> {
+        let by = operator(&request)?;
+        policy::status(self, &by).await.map(Response::new)
+    }
+
     async fn list_keys(
         &self,
         _: Request<v1::ListKeysRequest>,

@@ -1,10 +1,12 @@
 //! The policy in force, as operators see it.
 
 use serde_json::json;
+use taskpass_proto::time::timestamp_from_millis;
 use taskpass_proto::v1;
 use tonic::Status;
 
 use super::AdminService;
+use crate::domain::time::UnixMillis;
 
 pub(super) async fn reload(
     service: &AdminService,
@@ -19,5 +21,37 @@ pub(super) async fn reload(
             .map(|policy| policy.hash().to_string())
             .unwrap_or_default(),
         changed,
+    })
+}
+
+pub(super) async fn status(
+    service: &AdminService,
+    by: &str,
+) -> Result<v1::GetPolicyStatusResponse, Status> {
+    service.record("GetPolicyStatus", by, json!({})).await;
+    let wire = |at: UnixMillis| timestamp_from_millis(at.as_millis());
+    let status = service.operations.policy_status();
+    let (refused, refused_at) = match status.refused {
+        Some(refused) => (refused.why, Some(wire(refused.at))),
+        None => (String::new(), None),
+    };
+    let about_files = v1::GetPolicyStatusResponse {
+        refused,
+        refused_at,
+        ..v1::GetPolicyStatusResponse::default()
+    };
+    let Some(policy) = service.operations.policy() else {
+        return Ok(about_files);
+    };
+    let files = policy.sources().iter();
+    Ok(v1::GetPolicyStatusResponse {
+        policy: policy.hash().to_string(),
+        loaded_at: status.loaded_at.map(wire),
+        files: files.map(|file| file.name.to_string()).collect(),
+        tasks: policy.task_count() as u64,
+        grants: policy.grant_count() as u64,
+        warnings: policy.warnings().iter().map(ToString::to_string).collect(),
+        ends_jobs_of_withdrawn_grants: policy.ends_jobs_of_withdrawn_grants(),
+        ..about_files
     })
 }

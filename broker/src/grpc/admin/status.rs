@@ -30,7 +30,10 @@ pub(super) async fn get(service: &AdminService, by: &str) -> Result<v1::GetStatu
             .map(|policy| policy.hash().to_string())
             .unwrap_or_default(),
         policy_loaded_at: status.loaded_at.and_then(at),
-        policy_error: status.refused.unwrap_or_default(),
+        policy_error: status
+            .refused
+            .map(|refused| refused.why)
+            .unwrap_or_default(),
         open_jobs: service.operations.open_jobs().unwrap_or_default(),
         sessions: service.operations.live_sessions() as u64,
         started_at: at(service.identity.started_at),

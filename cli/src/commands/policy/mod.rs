@@ -1,6 +1,8 @@
-//! `taskpass policy`: checks policy files before they are let in.
+//! `taskpass policy`: checks policy files before they are let in, and shows what a broker made of them.
 
 mod findings;
+mod reload;
+mod status;
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +11,8 @@ use serde::Serialize;
 use taskpass_broker::config::policy_files;
 use taskpass_broker::domain::policy::{Diagnostic, Installation, Policy, Severity, SourceFile};
 
-use crate::context::Context;
-use crate::exit::Exit;
+use crate::context::{Context, block_on};
+use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::page::GOOD;
 use crate::output::{Page, View};
@@ -27,12 +29,18 @@ Exit codes:
   0 good, warnings included; 2 the policy has errors, or cannot be read
   More: `taskpass help exit-codes`";
 
-/// Checks policy files before they are let in
+/// Checks policy files, and shows what the broker made of them
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Checks syntax, types and names of a directory of policy files; needs no broker
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Shows the policy in force at the broker, and why newer files were refused
+    #[command(after_long_help = format!("{}\n\n{}", status::EXAMPLES, exit::CODES))]
+    Status,
+    /// Has the broker read its policy files now, and says what came of it
+    #[command(after_long_help = format!("{}\n\n{}", reload::EXAMPLES, exit::CODES))]
+    Reload,
 }
 
 /// The command line of `policy check`.
@@ -51,6 +59,8 @@ pub(crate) struct Check {
 pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Check(check) => check.perform(context),
+        Command::Status => block_on(status::perform(context)),
+        Command::Reload => block_on(reload::perform(context)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use taskpass_proto::v1;
+use tokio::task::JoinSet;
 
 use crate::support::client::{Client, wanted};
 use crate::support::eventually;
@@ -111,10 +112,7 @@ async fn no_job_slips_through_that_was_decided_under_the_policy_before() {
             }
         }
     };
-    let openers = clients
-        .into_iter()
-        .map(|client| tokio::spawn(open_until_refused(client)));
-    let openers: Vec<_> = openers.collect();
+    let mut openers: JoinSet<_> = clients.into_iter().map(open_until_refused).collect();
     let operator = Operator::connect(&broker).await;
     eventually("jobs are open", || {
         let mut operator = operator.clone();
@@ -122,8 +120,8 @@ async fn no_job_slips_through_that_was_decided_under_the_policy_before() {
     })
     .await;
     write_policy(&broker, &policy.replace("prod/ci/*", "prod/nobody/*"));
-    for opener in openers {
-        for job in opener.await.unwrap() {
+    while let Some(jobs) = openers.join_next().await {
+        for job in jobs.unwrap() {
             ended(&operator, &job).await;
         }
     }

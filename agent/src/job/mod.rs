@@ -8,5 +8,4 @@
 pub mod held;
 pub mod keeper;
 pub mod messages;
-mod opening;
 pub mod view;

@@ -1,0 +1,38 @@
+//! The processes that a job is tied to.
+
+use std::sync::Arc;
+
+use taskpass_proto::ids::JobId;
+
+use super::Keeper;
+use super::outcome::Outcome;
+use crate::job::messages::JobError;
+use crate::watch::process::Process;
+
+impl Keeper {
+    /// Ties an open job to one more process.
+    pub(super) fn add_process(
+        &mut self,
+        id: JobId,
+        uid: u32,
+        process: Arc<Process>,
+    ) -> Result<(), JobError> {
+        self.open_job(id, uid)?;
+        if let Err(error) = self.parts.journal.process(id, process.started()) {
+            tracing::error!(%error, job.id = %id, "the journal cannot be written");
+        }
+        self.watch(id, process);
+        Ok(())
+    }
+
+    pub(super) fn watch(&mut self, id: JobId, process: Arc<Process>) {
+        let watch = self.under_way.spawn(async move {
+            // A watch that fails ends the job: nobody would see the exit.
+            let _ = process.exited().await;
+            Outcome::Exited { id }
+        });
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.watches.push(watch);
+        }
+    }
+}

@@ -22,7 +22,7 @@ use crate::config::{AgentConfig, BrokerConfig};
 use crate::error::AgentError;
 use crate::holder::{Holder, HolderError};
 use crate::job::keeper::{Keeper, Parts};
-use crate::journal::Journal;
+use crate::journal::{JournalFile, Writer};
 use crate::local_api::listener::LocalListener;
 use crate::local_api::routes::{self, Local};
 use crate::random::Random;
@@ -77,11 +77,14 @@ pub async fn serve(
 
     // From here on the agent is a new start of its holder.
     let holder = Holder::start(&config.state, &random).map_err(state_error)?;
-    let (journal, remembered) =
-        Journal::open(&config.state).map_err(|error| AgentError::State {
+    let (file, remembered) =
+        JournalFile::open(&config.state).map_err(|error| AgentError::State {
             path: config.state.clone(),
             why: format!("the journal: {error}"),
         })?;
+    let (writer, journal) = Writer::new(file);
+    let mut writing = JoinSet::new();
+    writing.spawn_blocking(move || writer.run());
     let listener = LocalListener::bind(&config.socket, config.limits.connections)
         .map_err(|error| socket_error(&config.socket.path, &error))?;
 
@@ -163,6 +166,8 @@ pub async fn serve(
     sessions.shutdown().await;
     drop(jobs);
     tasks.shutdown().await;
+    // Nobody can say anything any more: what was said is written, and the writer ends.
+    writing.join_all().await;
     drop(holder);
     outcome
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskpass_proto::ids::JobId;
 use taskpass_proto::time::from_wire;
 use taskpass_proto::v1;
 use zeroize::Zeroizing;
 
 use crate::clock::Instant;
+use crate::journal::Journal;
 use crate::renewal;
 
 /// A credential that ends this shortly before its job is not worth another one.
@@ -122,6 +124,11 @@ impl Held {
             self.token = None;
         }
         over
+    }
+
+    /// Has its generation journalled.
+    pub fn remember(&self, job: JobId, journal: &Journal) {
+        journal.lease(job, &self.lease, self.generation);
     }
 
     /// A renewal failed and may succeed later.

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::view::JobView;
 use crate::broker::CallError;
 use crate::callers::Peer;
+use crate::journal::{Durable, Journal};
 use crate::watch::process::Process;
 
 /// A job, as a local caller wants it.
@@ -101,6 +102,30 @@ pub struct Closed {
     pub cause: v1::Cause,
 }
 
+/// An end under way.
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// Nobody is answered before.
+    pub(super) journalled: Durable,
+    /// The broker's word.
+    pub(super) confirmed: oneshot::Receiver<Closed>,
+}
+
+impl Closing {
+    /// One that the broker has confirmed before.
+    pub(super) fn over(cause: v1::Cause, journal: &Journal) -> Self {
+        let (confirm, confirmed) = oneshot::channel();
+        let _ = confirm.send(Closed {
+            confirmed: true,
+            cause,
+        });
+        Self {
+            journalled: journal.everything(),
+            confirmed,
+        }
+    }
+}
+
 /// What the keeper is asked.
 pub(super) enum Message {
     Open {
@@ -136,11 +161,11 @@ pub(super) enum Message {
         id: JobId,
         uid: u32,
         process: Arc<Process>,
-        reply: Reply<()>,
+        reply: Reply<Durable>,
     },
     Close {
         close: Close,
-        reply: Reply<Closed>,
+        reply: Reply<Closing>,
     },
     CloseAll {
         done: oneshot::Sender<()>,
@@ -219,26 +244,27 @@ impl Jobs {
         uid: u32,
         process: Arc<Process>,
     ) -> Result<(), JobError> {
-        self.ask(|reply| Message::AddProcess {
+        let add = |reply| Message::AddProcess {
             id,
             uid,
             process,
             reply,
-        })
-        .await
+        };
+        let journalled = self.ask(add).await?;
+        // A disk that fails is told of in the log; until a crash the process is watched all the same.
+        let _ = journalled.wait().await;
+        Ok(())
     }
 
-    /// Closes a job, and waits up to `patience` for the broker to confirm it.
+    /// Closes a job, and waits up to `patience` for the broker to confirm it. The end is in the journal
+    /// before anything is answered.
     pub async fn close(&self, close: Close, patience: Duration) -> Result<Closed, JobError> {
-        let (reply, answer) = oneshot::channel();
         let cause = close.cause;
-        let message = Message::Close { close, reply };
-        self.keeper
-            .send(message)
-            .await
-            .map_err(|_| JobError::Stopping)?;
-        match tokio::time::timeout(patience, answer).await {
-            Ok(answer) => answer.map_err(|_| JobError::Stopping)?,
+        let closing = self.ask(|reply| Message::Close { close, reply }).await?;
+        // A disk that fails keeps no job alive: the broker is being told already.
+        let _ = closing.journalled.wait().await;
+        match tokio::time::timeout(patience, closing.confirmed).await {
+            Ok(closed) => closed.map_err(|_| JobError::Stopping),
             // In effect here already; it is repeated until it is confirmed.
             Err(_) => Ok(Closed {
                 confirmed: false,

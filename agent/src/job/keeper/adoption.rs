@@ -23,7 +23,7 @@ impl Keeper {
         let Some(identity) = identity else {
             // Nobody on this node can speak for it any more; its heartbeat ends it.
             tracing::warn!(job.id = %id, job.identity = record.identity, "a job's identity is gone");
-            return drop(self.parts.journal.gone(id));
+            return self.parts.journal.gone(id);
         };
         let now = self.parts.clock.since_boot();
         let leases = record.leases.iter();

@@ -13,14 +13,14 @@ use super::outcome::Outcome;
 use super::{Keeper, REMEMBERED};
 use crate::broker::Broker;
 use crate::broker::session::Told;
-use crate::job::messages::{Close, Closed, JobError, Reply};
+use crate::job::messages::{Close, Closed, Closing, JobError, Reply};
 use crate::job::view::{Stage, cause_word};
 use crate::journal::Ending;
 use crate::random::Random;
 use crate::renewal::wait_after_failure;
 
 impl Keeper {
-    pub(super) fn close_for(&mut self, close: Close, reply: Reply<Closed>) {
+    pub(super) fn close_for(&mut self, close: Close, reply: Reply<Closing>) {
         let Close {
             id,
             uid,
@@ -30,21 +30,23 @@ impl Keeper {
         let is_theirs = |owner: u32| uid.is_none_or(|uid| uid == owner);
         if self.jobs.get(&id).is_some_and(|job| is_theirs(job.uid())) {
             self.close(id, cause, exit_status);
+            let (confirm, confirmed) = oneshot::channel();
             if let Some(Life::Closing { waiting, .. }) = self.jobs.get_mut(&id).map(|j| &mut j.life)
             {
-                waiting.push(reply);
+                waiting.push(confirm);
             }
+            let _ = reply.send(Ok(Closing {
+                journalled: self.parts.journal.everything(),
+                confirmed,
+            }));
             return;
         }
         let before = self
             .ended
             .iter()
             .find(|(ended, owner, _)| *ended == id && is_theirs(*owner));
-        let closed = before.map(|(_, _, cause)| Closed {
-            confirmed: true,
-            cause: *cause,
-        });
-        let _ = reply.send(closed.ok_or(JobError::Unknown));
+        let closing = before.map(|(_, _, cause)| Closing::over(*cause, &self.parts.journal));
+        let _ = reply.send(closing.ok_or(JobError::Unknown));
     }
 
     /// Ends a job here at once, and tells the broker until it confirms.
@@ -71,13 +73,12 @@ impl Keeper {
         });
         let identity = job.identity;
         self.announced(identity, |live| live.remove(id));
-        if let Err(error) = self
-            .parts
-            .journal
-            .closing(id, Ending::new(cause, exit_status))
-        {
-            tracing::error!(%error, job.id = %id, "the journal cannot be written");
-        }
+        // Whoever is answered waits for it; the broker is told at once, also while the disk hangs.
+        drop(
+            self.parts
+                .journal
+                .closing(id, Ending::new(cause, exit_status)),
+        );
         let request = v1::CloseJobRequest {
             job_id: id.to_string(),
             holder: Some(self.parts.holder.clone()),
@@ -123,9 +124,7 @@ impl Keeper {
         };
         job.stop_watching();
         self.announced(job.identity, |live| live.remove(id));
-        if let Err(error) = self.parts.journal.gone(id) {
-            tracing::error!(%error, job.id = %id, "the journal cannot be written");
-        }
+        self.parts.journal.gone(id);
         let cause = cause.filter(|cause| *cause != v1::Cause::Unspecified);
         let uid = job.uid();
         job.view.send_modify(|view| {
@@ -143,8 +142,8 @@ impl Keeper {
                     confirmed: true,
                     cause: cause.unwrap_or(asked),
                 };
-                for reply in waiting {
-                    let _ = reply.send(Ok(closed));
+                for waiting in waiting {
+                    let _ = waiting.send(closed);
                 }
             }
         }

@@ -8,7 +8,6 @@ use taskpass_proto::v1;
 use super::Keeper;
 use super::life::Life;
 use super::outcome::Outcome;
-use super::renewal::remember;
 use crate::broker::CallError;
 use crate::clock::Instant;
 use crate::job::held::Held;
@@ -69,7 +68,7 @@ impl Keeper {
                     .filter_map(|issued| Held::new(issued, asked_at, ends_at, random.fraction()))
                     .collect();
                 for held in &added {
-                    remember(&mut self.parts.journal, id, held);
+                    held.remember(id, &self.parts.journal);
                 }
                 job.view
                     .send_modify(|view| view.credentials.extend(added.iter().cloned()));

@@ -1,7 +1,7 @@
 //! A job of the keeper, and where it is in its life.
 
 use taskpass_proto::v1;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::job::messages::{Closed, Reply};
@@ -23,7 +23,7 @@ pub(super) enum Life {
     Open,
     Closing {
         cause: v1::Cause,
-        waiting: Vec<Reply<Closed>>,
+        waiting: Vec<oneshot::Sender<Closed>>,
     },
 }
 

@@ -12,14 +12,13 @@ use tokio::time::sleep;
 use super::Keeper;
 use super::life::Life;
 use super::outcome::Outcome;
-use super::renewal::remember;
-use crate::broker::{Broker, CallError};
+use crate::broker::Broker;
 use crate::callers::Peer;
 use crate::clock::Instant;
 use crate::job::held::Held;
 use crate::job::messages::{Anchor, JobError, Reply, Wanted};
 use crate::job::view::{JobView, Stage};
-use crate::journal::Remembered;
+use crate::journal::{NotWritten, Remembered};
 use crate::random::Random;
 use crate::renewal::wait_after_failure;
 
@@ -30,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct NotOpened {
     /// Why the last try failed.
-    pub(super) error: CallError,
+    pub(super) error: JobError,
     /// Whether the broker may have opened it all the same, in this try or an earlier one.
     pub(super) perhaps_open: bool,
 }
@@ -73,10 +72,7 @@ impl Keeper {
             leases: BTreeMap::new(),
             ending: None,
         };
-        // INVARIANT: journalled before the broker is asked; a crash from here on cannot lose it.
-        if let Err(error) = self.parts.journal.opening(id, record) {
-            return drop(reply.send(Err(JobError::Journal(error.to_string()))));
-        }
+        let journalled = self.parts.journal.opening(id, record);
         let view = JobView {
             id,
             uid: peer.uid,
@@ -98,7 +94,11 @@ impl Keeper {
         let broker = Arc::clone(&self.parts.broker);
         let (random, asked_at) = (self.parts.random.clone(), self.parts.clock.since_boot());
         self.under_way.spawn(async move {
-            let result = ask(broker, identity, request, random).await;
+            // INVARIANT: journalled before the broker is asked; a crash from here on cannot lose it.
+            let result = match journalled.wait().await {
+                Ok(()) => ask(broker, identity, request, random).await,
+                Err(error) => Err(error.into()),
+            };
             Outcome::Opened {
                 id,
                 asked_at,
@@ -139,7 +139,7 @@ impl Keeper {
                     .filter_map(|issued| Held::new(issued, asked_at, ends_at, random.fraction()));
                 let held: Vec<Held> = held.collect();
                 for held in &held {
-                    remember(&mut self.parts.journal, id, held);
+                    held.remember(id, &self.parts.journal);
                 }
                 job.view.send_modify(|view| {
                     view.stage = Stage::Open;
@@ -159,7 +159,7 @@ impl Keeper {
                 error,
                 perhaps_open,
             }) => {
-                let _ = reply.send(Err(error.into()));
+                let _ = reply.send(Err(error));
                 if perhaps_open {
                     self.close(id, v1::Cause::JobClosed, None);
                 } else {
@@ -196,6 +196,15 @@ impl Keeper {
     }
 }
 
+impl From<NotWritten> for NotOpened {
+    fn from(error: NotWritten) -> Self {
+        Self {
+            error: JobError::Journal(error.to_string()),
+            perhaps_open: false,
+        }
+    }
+}
+
 /// Asks again and again for a while: the id makes it one job.
 async fn ask(
     broker: Arc<dyn Broker>,
@@ -218,7 +227,7 @@ async fn ask(
             Some(wait) => sleep(wait).await,
             None => {
                 return Err(NotOpened {
-                    error,
+                    error: error.into(),
                     perhaps_open,
                 });
             }

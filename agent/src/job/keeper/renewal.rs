@@ -14,7 +14,6 @@ use crate::broker::CallError;
 use crate::clock::Instant;
 use crate::job::held::Held;
 use crate::job::messages::JobError;
-use crate::journal::Journal;
 
 impl Keeper {
     /// Renews what is due, drops what is over.
@@ -117,7 +116,7 @@ impl Keeper {
             .find(|held| held.lease == lease)
             .cloned();
         if let Some(held) = held {
-            remember(&mut self.parts.journal, id, &held);
+            held.remember(id, &self.parts.journal);
         }
         if over {
             self.close(id, v1::Cause::JobClosed, None);
@@ -159,11 +158,5 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
             held.refused = true;
             false
         }
-    }
-}
-
-pub(super) fn remember(journal: &mut Journal, job: JobId, held: &Held) {
-    if let Err(error) = journal.lease(job, &held.lease, held.generation) {
-        tracing::error!(%error, job.id = %job, "the journal cannot be written");
     }
 }

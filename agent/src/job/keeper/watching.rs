@@ -7,6 +7,7 @@ use taskpass_proto::ids::JobId;
 use super::Keeper;
 use super::outcome::Outcome;
 use crate::job::messages::JobError;
+use crate::journal::Durable;
 use crate::watch::process::Process;
 
 impl Keeper {
@@ -16,13 +17,11 @@ impl Keeper {
         id: JobId,
         uid: u32,
         process: Arc<Process>,
-    ) -> Result<(), JobError> {
+    ) -> Result<Durable, JobError> {
         self.open_job(id, uid)?;
-        if let Err(error) = self.parts.journal.process(id, process.started()) {
-            tracing::error!(%error, job.id = %id, "the journal cannot be written");
-        }
+        let journalled = self.parts.journal.process(id, process.started());
         self.watch(id, process);
-        Ok(())
+        Ok(journalled)
     }
 
     pub(super) fn watch(&mut self, id: JobId, process: Arc<Process>) {

@@ -13,6 +13,8 @@ mod life;
 mod opening;
 mod outcome;
 mod renewal;
+#[cfg(test)]
+mod tests;
 mod watching;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -17,4 +17,5 @@ pub mod revocability;
 pub mod session;
 pub mod standing;
 pub mod time;
+pub mod tlog;
 pub mod token;

@@ -3,8 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use taskpass_proto::v1::EndProgress;
+
 use crate::support::client::token;
 use crate::support::installation::Installation;
+use crate::support::operator::Operator;
 use crate::support::process::Process;
 use crate::support::{eventually, http};
 
@@ -38,21 +41,28 @@ async fn issues_nothing_ends_all_the_same_and_recovers_by_itself() {
     assert_eq!(renewed.reason, "STORE_UNAVAILABLE");
 
     let closed = client.close(&opened.job_id).await.unwrap();
-    assert_eq!(closed.progress(), taskpass_proto::v1::EndProgress::Pending);
+    assert_eq!(closed.progress(), EndProgress::Pending);
     let answer = verifier.introspect(token(&opened.credentials[0])).await;
     assert!(!answer.active, "pending means in effect");
     let (status, body) = http::get(broker.operations, "/readyz").await.unwrap();
     assert_eq!(status, 503, "{body}");
 
     drop(blocker);
-    eventually("the end is confirmed", || {
-        let (mut client, job) = (client.clone(), opened.job_id.clone());
+    // Nobody asks again: the broker repeats it by itself.
+    let operator = Operator::connect(&broker).await;
+    eventually("the end is durable", || {
+        let (mut operator, job) = (operator.clone(), opened.job_id.clone());
         async move {
-            let closed = client.close(&job).await.unwrap();
-            (closed.progress() == taskpass_proto::v1::EndProgress::Confirmed).then_some(())
+            let records = operator.of_job(&job).await;
+            records
+                .iter()
+                .any(|record| record.event == "job.ended")
+                .then_some(())
         }
     })
     .await;
+    let closed = client.close(&opened.job_id).await.unwrap();
+    assert_eq!(closed.progress(), EndProgress::Confirmed);
     eventually("the broker is ready again", || async {
         http::get(broker.operations, "/readyz")
             .await

@@ -8,7 +8,6 @@ use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
 use super::gate::Caller;
-use crate::domain::lease::LeaseState;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::Claims;
 use crate::ports::signer::TokenReader;
@@ -89,15 +88,7 @@ impl Operations {
             .store
             .mark(lease)
             .map_err(|error| self.store_failed(&error))?;
-        let active = mark.is_some_and(|mark| {
-            let issued = match mark.lease {
-                LeaseState::Active(term) => generation <= term.generation,
-                LeaseState::Intent | LeaseState::Revoking { .. } | LeaseState::Ended { .. } => {
-                    false
-                }
-            };
-            mark.job_ended.is_none() && issued
-        });
+        let active = mark.is_some_and(|mark| mark.is_active(generation));
         Ok(active.then_some(claims))
     }
 }

@@ -69,6 +69,18 @@ pub struct Mark {
     pub lease: LeaseState,
 }
 
+impl Mark {
+    /// Whether the token of a generation is active: the job is open, the lease is out, and the generation was
+    /// issued.
+    pub fn is_active(&self, generation: u32) -> bool {
+        let was_issued = match self.lease {
+            LeaseState::Active(term) => generation <= term.generation,
+            LeaseState::Intent | LeaseState::Revoking { .. } | LeaseState::Ended { .. } => false,
+        };
+        self.job_ended.is_none() && was_issued
+    }
+}
+
 /// A selection of open jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenJobsOf {
@@ -141,5 +153,44 @@ where
         let step = (self.change)(current);
         *self.answer.lock() = Some(step.answer);
         step.saved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::lease::Term;
+
+    #[test]
+    fn a_token_is_active_while_its_job_is_open_and_its_lease_is_out() {
+        let at = UnixMillis::new(0);
+        let term = Term {
+            generation: 2,
+            issued_at: at,
+            expires_at: at,
+        };
+        let (out, cause) = (LeaseState::Active(term), Cause::Operator);
+        let revoking = LeaseState::Revoking {
+            term: Some(term),
+            cause,
+        };
+        let ended = LeaseState::Ended {
+            term: Some(term),
+            cause,
+            at,
+        };
+        let cases = [
+            (None, out, 1, true),
+            (None, out, 2, true),
+            (None, out, 3, false),
+            (Some(cause), out, 2, false),
+            (None, LeaseState::Intent, 1, false),
+            (None, revoking, 2, false),
+            (None, ended, 2, false),
+        ];
+        for (job_ended, lease, generation, active) in cases {
+            let mark = Mark { job_ended, lease };
+            assert_eq!(mark.is_active(generation), active, "{mark:?} {generation}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::bundle::{Bundle, BundleSet};
 use crate::spiffe_id::SpiffeId;
 use crate::svid_error::SvidError;
 use crate::validity::Validity;
-use crate::verifier::{VerifiedSvid, check_dates, verify};
+use crate::verifier::{VerifiedSvid, verify};
 
 /// A peer's verified X.509-SVID, to be checked again on every call.
 ///
@@ -87,7 +87,6 @@ impl PeerSvid {
     /// That is a comparison of dates as long as the bundle of its trust domain is the one it was
     /// last verified with; otherwise the whole path is verified anew.
     pub fn recheck(&self, bundles: &BundleSet, now: UnixTime) -> Result<(), SvidError> {
-        check_dates(self.validity, now)?;
         let trust = self.trust.load();
         let trust_domain = self.id.trust_domain();
         let is_same_bundle = bundles

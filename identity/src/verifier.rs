@@ -93,7 +93,7 @@ fn check_namesakes(issuers: &[UnverifiedIssuer<'_>]) -> Result<(), SvidError> {
 }
 
 /// Refuses a leaf outside of its own dates.
-pub(crate) fn check_dates(leaf: Validity, now: UnixTime) -> Result<(), SvidError> {
+fn check_dates(leaf: Validity, now: UnixTime) -> Result<(), SvidError> {
     if now > leaf.not_after {
         Err(SvidError::Expired)
     } else if now < leaf.not_before {

@@ -121,7 +121,11 @@ impl Operations {
                     task: Some(opening.task.to_string()),
                     job: Some(known.job.id),
                     policy: Some(policy.hash().to_string()),
-                    details: json!({ "decision": decision }),
+                    details: json!({
+                        "decision": decision,
+                        "parameters": opening.parameters,
+                        "wanted": request.wanted,
+                    }),
                     ..Record::new(Event::LeaseDenied, now)
                 };
                 Err(self.denied(refusal, record).await)

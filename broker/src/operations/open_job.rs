@@ -178,6 +178,7 @@ impl Operations {
             details: json!({
                 "decision": decision,
                 "parameters": request.parameters,
+                "wanted": request.wanted,
                 "holder": owner.holder.to_string(),
                 "liveness": request.liveness,
                 "anchor": request.anchor,
@@ -253,6 +254,7 @@ impl Asked<'_> {
             details: json!({
                 "decision": self.decision,
                 "parameters": self.request.parameters,
+                "wanted": self.request.wanted,
                 "holder": self.owner.holder.to_string(),
                 "reported": self.request.reported,
             }),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use taskpass_identity::SpiffeId;
 
 /// A workload wants to do a task.
@@ -19,13 +20,22 @@ pub struct Request<'a> {
 }
 
 /// A credential that is asked for, perhaps narrower than it is granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Serialised, it is what the audit log keeps of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
     /// Its name in policy.
     pub name: String,
     /// The scopes; none means all that are granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// The lifetime; none, or a longer one, means the granted one.
+    #[serde(
+        default,
+        rename = "lifetime_ms",
+        with = "millis",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub lifetime: Option<Duration>,
 }
 
@@ -37,5 +47,25 @@ impl Wanted {
             scopes: Vec::new(),
             lifetime: None,
         }
+    }
+}
+
+/// A lifetime in milliseconds.
+mod millis {
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        lifetime: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let millis = |lifetime: Duration| u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        lifetime.map(millis).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let millis = Option::<u64>::deserialize(deserializer)?;
+        Ok(millis.map(Duration::from_millis))
     }
 }

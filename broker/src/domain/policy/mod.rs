@@ -25,6 +25,7 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 mod value_pattern;
 mod workload_index;
 

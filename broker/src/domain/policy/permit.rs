@@ -189,7 +189,7 @@ impl Candidate<'_> {
 
 impl Environment {
     /// Whether a workload of this environment gets credentials of that one.
-    fn admits(&self, environment: &str) -> bool {
+    pub(super) fn admits(&self, environment: &str) -> bool {
         environment == ANY_ENVIRONMENT
             || match self {
                 Self::One(own) => **own == *environment,

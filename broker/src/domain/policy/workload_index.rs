@@ -62,6 +62,16 @@ impl<T> WorkloadIndex<T> {
         node.here.push(value);
     }
 
+    /// Every pattern that there is a value under, once each.
+    pub(super) fn patterns(&self) -> Vec<WorkloadPattern> {
+        let mut texts = Vec::new();
+        for (domain, node) in &self.root.literal {
+            node.collect(&format!("{SCHEME}{domain}"), &mut texts);
+        }
+        let patterns = texts.iter().filter_map(|text| text.parse().ok());
+        patterns.collect()
+    }
+
     /// Every value whose pattern matches, the most specific pattern first: from left to right, a literal
     /// segment goes before `*`, and `*` before `**`.
     pub fn matches<'i, 'p>(
@@ -93,6 +103,21 @@ impl<T> Node<T> {
 
     fn literal(&mut self, segment: &str) -> &mut Self {
         self.literal.entry(segment.into()).or_insert_with(Self::new)
+    }
+
+    fn collect(&self, path: &str, texts: &mut Vec<String>) {
+        if !self.here.is_empty() {
+            texts.push(path.to_owned());
+        }
+        if !self.rest.is_empty() {
+            texts.push(format!("{path}/**"));
+        }
+        if let Some(any) = &self.any {
+            any.collect(&format!("{path}/*"), texts);
+        }
+        for (segment, node) in &self.literal {
+            node.collect(&format!("{path}/{segment}"), texts);
+        }
     }
 }
 
@@ -191,6 +216,12 @@ mod tests {
             found.sort_unstable();
             let scanned: Vec<_> = (0..patterns.len()).filter(|n| patterns[*n].matches(&id)).collect();
             prop_assert_eq!(found, scanned);
+            let mut listed: Vec<_> = index.patterns().iter().map(ToString::to_string).collect();
+            listed.sort_unstable();
+            let mut inserted: Vec<_> = patterns.iter().map(ToString::to_string).collect();
+            inserted.sort_unstable();
+            inserted.dedup();
+            prop_assert_eq!(listed, inserted);
         }
     }
 }

@@ -1,0 +1,149 @@
+//! What a policy gives one workload for one task, whichever grants it comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskpass_identity::SpiffeId;
+
+use crate::domain::policy::Policy;
+use crate::domain::policy::duration::show_duration;
+use crate::domain::policy::snapshot::{Credential, Grant, Task};
+
+/// What a workload is given for a task.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Effect {
+    pub(super) credentials: BTreeMap<Arc<str>, Given>,
+    pub(super) live_jobs: Limits<u32>,
+}
+
+/// A credential as it is given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) issuer: Arc<str>,
+    pub(super) audience: Arc<str>,
+    pub(super) environment: Arc<str>,
+    pub(super) scopes: BTreeSet<String>,
+    pub(super) lifetimes: Limits<Duration>,
+}
+
+/// The condition of a grant as it is written; none where it always holds.
+pub(super) type Condition = Option<String>;
+
+/// A limit for each condition; where several hold, the lowest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Limits<T>(pub(super) BTreeMap<Condition, T>);
+
+impl Effect {
+    /// What the policy gives the workload for the task.
+    pub(super) fn of(policy: &Policy, task: Option<&Task>, workload: &SpiffeId) -> Self {
+        let mut effect = Self::default();
+        let Some(task) = task else {
+            return effect;
+        };
+        let environment = policy.environment(workload);
+        for grant in task.grants.iter().filter(|grant| grant.is_for(workload)) {
+            let given = grant
+                .credentials
+                .iter()
+                .filter(|credential| environment.admits(&credential.environment));
+            for credential in given {
+                effect.add(task, grant, credential);
+            }
+        }
+        for given in effect.credentials.values_mut() {
+            given.lifetimes.simplify();
+        }
+        effect.live_jobs.simplify();
+        effect
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.credentials.is_empty()
+    }
+
+    fn add(&mut self, task: &Task, grant: &Grant, credential: &Credential) {
+        let condition = condition(grant);
+        let given = self
+            .credentials
+            .entry(credential.name.clone())
+            .or_insert_with(|| Given::new(credential));
+        let lifetime = credential.ttl.min(task.max_duration);
+        let lifetime = grant.max_ttl.map_or(lifetime, |ttl| ttl.min(lifetime));
+        given.lifetimes.limit(condition.clone(), lifetime);
+        self.live_jobs.limit(condition, grant.max_live_jobs);
+    }
+}
+
+impl Given {
+    fn new(credential: &Credential) -> Self {
+        Self {
+            issuer: credential.issuer.clone(),
+            audience: credential.audience.clone(),
+            environment: credential.environment.clone(),
+            scopes: credential
+                .scopes
+                .iter()
+                .map(|scope| scope.as_str().to_owned())
+                .collect(),
+            lifetimes: Limits::default(),
+        }
+    }
+
+    /// `docs:read docs:write, 10m`.
+    pub(super) fn summary(&self) -> String {
+        let scopes: Vec<_> = self.scopes.iter().map(String::as_str).collect();
+        let scopes = match scopes.join(" ") {
+            none if none.is_empty() => "no scopes".to_owned(),
+            scopes => scopes,
+        };
+        format!(
+            "{scopes}, {}",
+            self.lifetimes.summary(|ttl| show_duration(*ttl))
+        )
+    }
+}
+
+impl<T: Ord + Copy> Limits<T> {
+    fn limit(&mut self, condition: Condition, limit: T) {
+        self.0
+            .entry(condition)
+            .and_modify(|known| *known = limit.min(*known))
+            .or_insert(limit);
+    }
+
+    /// Drops what never limits: a condition's limit that is not below the one that always holds.
+    fn simplify(&mut self) {
+        if let Some(always) = self.0.get(&None).copied() {
+            self.0
+                .retain(|condition, limit| condition.is_none() || *limit < always);
+        }
+    }
+
+    /// Every limit with its condition.
+    pub(super) fn summary(&self, show: impl Fn(&T) -> String) -> String {
+        let one = |(condition, limit): (&Condition, &T)| match condition {
+            None => show(limit),
+            Some(condition) => format!("{} {condition}", show(limit)),
+        };
+        self.0.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl<T> Default for Limits<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl Grant {
+    fn is_for(&self, workload: &SpiffeId) -> bool {
+        self.workloads
+            .iter()
+            .any(|pattern| pattern.matches(workload))
+    }
+}
+
+fn condition(_grant: &Grant) -> Condition {
+    None
+}

@@ -1,0 +1,65 @@
+//! What changes in the facts of the installation.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::change::{Change, Direction, Kind};
+use crate::domain::policy::duration::show_duration;
+use crate::domain::policy::installation::Installation;
+
+pub(super) fn changes(old: &Installation, new: &Installation) -> Vec<Change> {
+    let mut changes = Vec::new();
+    changes.extend(ceiling("max_ttl", old.max_ttl, new.max_ttl));
+    changes.extend(ceiling("max_duration", old.max_duration, new.max_duration));
+    let audiences = |of: &Installation| -> BTreeSet<String> {
+        of.forbidden_audiences
+            .iter()
+            .map(|uri| format!("the forbidden audience {uri}"))
+            .collect()
+    };
+    changes.extend(listed(
+        &audiences(old),
+        &audiences(new),
+        Direction::Narrowed,
+    ));
+    let issuers = |of: &Installation| -> BTreeSet<String> {
+        of.issuers
+            .iter()
+            .map(|issuer| format!("the issuer {}", issuer.name))
+            .collect()
+    };
+    changes.extend(listed(&issuers(old), &issuers(new), Direction::Widened));
+    changes
+}
+
+fn ceiling(name: &str, old: Duration, new: Duration) -> Option<Change> {
+    let direction = if new > old {
+        Direction::Widened
+    } else {
+        Direction::Narrowed
+    };
+    let text = |duration| Some(show_duration(duration));
+    let change = Change::new(direction, Kind::Ceiling).named(format!("`{name}`"));
+    (old != new).then(|| change.from_to(text(old), text(new)))
+}
+
+/// What is on a list only before or only after; `direction` is what one more on it does.
+fn listed(
+    old: &BTreeSet<String>,
+    new: &BTreeSet<String>,
+    direction: Direction,
+) -> impl Iterator<Item = Change> {
+    let opposite = match direction {
+        Direction::Widened => Direction::Narrowed,
+        Direction::Narrowed => Direction::Widened,
+        Direction::Changed => Direction::Changed,
+    };
+    let change = |direction| Change::new(direction, Kind::Ceiling).named("facts");
+    let added = new
+        .difference(old)
+        .map(move |one| change(direction).from_to(None, Some(one.clone())));
+    let removed = old
+        .difference(new)
+        .map(move |one| change(opposite).from_to(Some(one.clone()), None));
+    added.chain(removed).collect::<Vec<_>>().into_iter()
+}

@@ -1,0 +1,290 @@
+//! One policy, and edits of it.
+
+pub(super) const POLICY: &str = r#"
+[task.deploy-docs]
+owner = "docs@acme.example"
+purpose = "publish the documentation"
+max_duration = "30m"
+params.ref = { type = "path" }
+params.color = { type = "one_of", values = ["blue", "green"], optional = true }
+
+[[task.deploy-docs.grant]]
+workload = "spiffe://acme.example/prod/ci/**"
+credentials = ["docs", "tickets"]
+
+[[task.deploy-docs.grant]]
+workload = "spiffe://acme.example/prod/ci/site"
+credentials = ["docs"]
+max_ttl = "2m"
+
+[task.build]
+owner = "build@acme.example"
+purpose = "build"
+params.attempt = { type = "integer", min = 1, max = 5 }
+
+[[task.build.grant]]
+workload = ["spiffe://acme.example/prod/ci/*", "spiffe://acme.example/dev/ci/*"]
+credentials = ["cache", "dev-cache"]
+max_live_jobs = 10
+
+[task."agent/answer"]
+owner = "agents@acme.example"
+purpose = "answer tickets"
+
+[[task."agent/answer".grant]]
+workload = "spiffe://acme.example/prod/agents/*"
+credentials = ["tickets"]
+
+# second file
+[credential.docs]
+issuer = "local"
+audience = "docs"
+scopes = ["docs:read", "ref:${params.ref}"]
+ttl = "10m"
+environment = "prod"
+
+[credential.tickets]
+issuer = "local"
+audience = "tickets"
+scopes = ["tickets:read"]
+ttl = "5m"
+environment = "any"
+
+[credential.cache]
+issuer = "local"
+audience = "docs"
+scopes = ["cache:write"]
+ttl = "15m"
+environment = "any"
+
+[credential.dev-cache]
+issuer = "local"
+audience = "docs"
+scopes = ["cache:dev"]
+ttl = "15m"
+environment = "dev"
+
+[audience.docs]
+uri = "https://docs.acme.example"
+verifiers = ["spiffe://acme.example/prod/docs-api"]
+
+[audience.tickets]
+uri = "https://tickets.acme.example"
+
+[environment.prod]
+workloads = ["spiffe://acme.example/prod/**"]
+
+[environment.dev]
+workloads = ["spiffe://acme.example/dev/**"]
+
+[identity.answerer]
+workload = "spiffe://acme.example/prod/agents/*"
+kind = "agent"
+owner = "agents@acme.example"
+tools = ["answer"]
+"#;
+
+pub(super) const INSTALLATION: &str = r#"
+max_ttl = "1h"
+max_duration = "8h"
+forbidden_audiences = ["https://payroll.acme.example"]
+
+[issuer.local]
+kind = "jwt"
+
+[issuer.other]
+kind = "jwt"
+"#;
+
+/// What is edited, and the text that is replaced by another.
+pub(super) const EDITS: &[(&str, &str, &str)] = &[
+    (
+        "a comment",
+        "# second file",
+        "# second file, with a comment",
+    ),
+    (
+        "another owner",
+        "owner = \"build@acme.example\"",
+        "owner = \"ci@acme.example\"",
+    ),
+    (
+        "a grant split in two",
+        "workload = [\"spiffe://acme.example/prod/ci/*\", \"spiffe://acme.example/dev/ci/*\"]\ncredentials = [\"cache\", \"dev-cache\"]\nmax_live_jobs = 10",
+        "workload = \"spiffe://acme.example/dev/ci/*\"\ncredentials = [\"dev-cache\", \"cache\"]\nmax_live_jobs = 10\n[[task.build.grant]]\nworkload = \"spiffe://acme.example/prod/ci/*\"\ncredentials = [\"dev-cache\", \"cache\"]\nmax_live_jobs = 10",
+    ),
+    (
+        "a grant for workloads that have it already",
+        "[task.build]",
+        "[[task.deploy-docs.grant]]\nworkload = \"spiffe://acme.example/prod/ci/a/b\"\ncredentials = [\"docs\"]\n\n[task.build]",
+    ),
+    (
+        "a grant for more workloads",
+        "[task.build]",
+        "[[task.deploy-docs.grant]]\nworkload = \"spiffe://acme.example/prod/ops/*\"\ncredentials = [\"docs\"]\n\n[task.build]",
+    ),
+    (
+        "a workload less",
+        "workload = [\"spiffe://acme.example/prod/ci/*\", \"spiffe://acme.example/dev/ci/*\"]",
+        "workload = [\"spiffe://acme.example/prod/ci/*\"]",
+    ),
+    (
+        "a wider pattern",
+        "workload = \"spiffe://acme.example/prod/agents/*\"\ncredentials",
+        "workload = \"spiffe://acme.example/prod/**\"\ncredentials",
+    ),
+    (
+        "a narrower pattern",
+        "workload = \"spiffe://acme.example/prod/ci/**\"",
+        "workload = \"spiffe://acme.example/prod/ci/*\"",
+    ),
+    (
+        "the grant that shortened a lifetime is gone",
+        "[[task.deploy-docs.grant]]\nworkload = \"spiffe://acme.example/prod/ci/site\"\ncredentials = [\"docs\"]\nmax_ttl = \"2m\"\n",
+        "",
+    ),
+    (
+        "a longer grant lifetime",
+        "max_ttl = \"2m\"",
+        "max_ttl = \"3m\"",
+    ),
+    (
+        "a grant lifetime without effect",
+        "max_ttl = \"2m\"",
+        "max_ttl = \"2m\" # 120s",
+    ),
+    (
+        "another credential in a grant",
+        "credentials = [\"tickets\"]",
+        "credentials = [\"tickets\", \"cache\"]",
+    ),
+    (
+        "a credential less in a grant",
+        "credentials = [\"docs\", \"tickets\"]",
+        "credentials = [\"docs\"]",
+    ),
+    (
+        "a scope more",
+        "scopes = [\"cache:write\"]",
+        "scopes = [\"cache:write\", \"cache:purge\"]",
+    ),
+    (
+        "a scope less",
+        "scopes = [\"docs:read\", \"ref:${params.ref}\"]",
+        "scopes = [\"ref:${params.ref}\"]",
+    ),
+    (
+        "scopes in another order",
+        "scopes = [\"docs:read\", \"ref:${params.ref}\"]",
+        "scopes = [\"ref:${params.ref}\", \"docs:read\"]",
+    ),
+    ("a shorter lifetime", "ttl = \"5m\"", "ttl = \"4m\""),
+    ("a longer lifetime", "ttl = \"10m\"", "ttl = \"20m\""),
+    (
+        "the same lifetime in other words",
+        "ttl = \"10m\"",
+        "ttl = \"600s\"",
+    ),
+    (
+        "another issuer",
+        "issuer = \"local\"\naudience = \"tickets\"",
+        "issuer = \"other\"\naudience = \"tickets\"",
+    ),
+    (
+        "another audience URI",
+        "uri = \"https://tickets.acme.example\"",
+        "uri = \"https://tickets2.acme.example\"",
+    ),
+    (
+        "a credential for every environment",
+        "scopes = [\"cache:dev\"]\nttl = \"15m\"\nenvironment = \"dev\"",
+        "scopes = [\"cache:dev\"]\nttl = \"15m\"\nenvironment = \"any\"",
+    ),
+    (
+        "an environment without a part",
+        "workloads = [\"spiffe://acme.example/prod/**\"]",
+        "workloads = [\"spiffe://acme.example/prod/ops/**\", \"spiffe://acme.example/prod/ci/site\"]",
+    ),
+    (
+        "environments that overlap",
+        "workloads = [\"spiffe://acme.example/dev/**\"]",
+        "workloads = [\"spiffe://acme.example/dev/**\", \"spiffe://acme.example/prod/ci/site\"]",
+    ),
+    (
+        "a job that may live longer",
+        "max_duration = \"30m\"",
+        "max_duration = \"40m\"",
+    ),
+    (
+        "a job that lives shorter than its credentials did",
+        "max_duration = \"30m\"",
+        "max_duration = \"3m\"",
+    ),
+    ("fewer open jobs", "max_live_jobs = 10", "max_live_jobs = 9"),
+    (
+        "a parameter's pattern",
+        "params.ref = { type = \"path\" }",
+        "params.ref = { type = \"path\", pattern = \"main|release/.*\" }",
+    ),
+    (
+        "a parameter's values",
+        "values = [\"blue\", \"green\"]",
+        "values = [\"blue\", \"green\", \"red\"]",
+    ),
+    (
+        "a parameter's range",
+        "min = 1, max = 5",
+        "min = 1, max = 4",
+    ),
+    (
+        "a parameter that has to be there",
+        "values = [\"blue\", \"green\"], optional = true",
+        "values = [\"blue\", \"green\"]",
+    ),
+    (
+        "a new parameter",
+        "params.attempt = ",
+        "params.note = { type = \"text\", optional = true }\nparams.attempt = ",
+    ),
+    (
+        "a new task",
+        "# second file",
+        "[task.purge]\nowner = \"docs@acme.example\"\npurpose = \"purge\"\n[[task.purge.grant]]\nworkload = \"spiffe://acme.example/prod/ops/*\"\ncredentials = [\"cache\"]\n",
+    ),
+    (
+        "a new task that nobody may do",
+        "# second file",
+        "[task.purge]\nowner = \"docs@acme.example\"\npurpose = \"purge\"\n",
+    ),
+    (
+        "a task less",
+        "[[task.\"agent/answer\".grant]]\nworkload = \"spiffe://acme.example/prod/agents/*\"\ncredentials = [\"tickets\"]\n",
+        "",
+    ),
+    (
+        "a task with another name",
+        "[task.\"agent/answer\"]\nowner = \"agents@acme.example\"\npurpose = \"answer tickets\"\n\n[[task.\"agent/answer\".grant]]",
+        "[task.\"agent/reply\"]\nowner = \"agents@acme.example\"\npurpose = \"answer tickets\"\n\n[[task.\"agent/reply\".grant]]",
+    ),
+    (
+        "one verifier more",
+        "verifiers = [\"spiffe://acme.example/prod/docs-api\"]",
+        "verifiers = [\"spiffe://acme.example/prod/docs-api\", \"spiffe://acme.example/prod/docs-api/*\"]",
+    ),
+    (
+        "an agent with another tool",
+        "tools = [\"answer\"]",
+        "tools = [\"answer\", \"search\"]",
+    ),
+    ("a higher ceiling", "max_ttl = \"1h\"", "max_ttl = \"2h\""),
+    (
+        "a higher ceiling that tasks without their own have",
+        "max_duration = \"8h\"",
+        "max_duration = \"9h\"",
+    ),
+    (
+        "an audience that is no longer forbidden",
+        "forbidden_audiences = [\"https://payroll.acme.example\"]",
+        "forbidden_audiences = []",
+    ),
+];

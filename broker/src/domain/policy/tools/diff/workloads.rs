@@ -1,0 +1,95 @@
+//! What changes in what is said of workloads: environments, identities, verifiers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use taskpass_identity::SpiffeId;
+
+use super::change::{Change, Direction, Kind};
+use crate::domain::policy::pattern::WorkloadPattern;
+use crate::domain::policy::snapshot::Policy;
+use crate::domain::policy::tools::classes::{Class, Classes};
+use crate::domain::policy::workload_index::WorkloadIndex;
+
+/// The patterns of both indexes.
+pub(super) fn patterns<T>(old: &WorkloadIndex<T>, new: &WorkloadIndex<T>) -> Vec<WorkloadPattern> {
+    let mut patterns = old.patterns();
+    patterns.extend(new.patterns());
+    patterns
+}
+
+pub(super) fn environments(
+    old: &Policy,
+    new: &Policy,
+    patterns: &[WorkloadPattern],
+) -> Vec<Change> {
+    let change = |workload: &SpiffeId| {
+        let (before, after) = (old.environment(workload), new.environment(workload));
+        let change = Change::new(Direction::Changed, Kind::Environment);
+        (before != after).then(|| change.from_to(Some(before.to_string()), Some(after.to_string())))
+    };
+    by_class(patterns, change)
+}
+
+pub(super) fn identities(old: &Policy, new: &Policy) -> Vec<Change> {
+    let text = |policy: &Policy, workload: &SpiffeId| {
+        policy.identity(workload).map(|identity| {
+            let tools = identity.tools.join(", ");
+            let tools = match tools.as_str() {
+                "" => String::new(),
+                tools => format!(", tools {tools}"),
+            };
+            let kind = identity.kind.as_str();
+            format!("{} ({kind} of {}{tools})", identity.name, identity.owner)
+        })
+    };
+    let change = |workload: &SpiffeId| {
+        let (before, after) = (text(old, workload), text(new, workload));
+        let change = Change::new(Direction::Changed, Kind::Identity);
+        (before != after).then(|| change.from_to(before, after))
+    };
+    by_class(&patterns(&old.identities, &new.identities), change)
+}
+
+pub(super) fn verifiers(old: &Policy, new: &Policy) -> Vec<Change> {
+    let uris: BTreeSet<&Arc<str>> = old.verifiers.keys().chain(new.verifiers.keys()).collect();
+    let empty = WorkloadIndex::new();
+    let mut changes = Vec::new();
+    for uri in uris {
+        let of = |policy: &'_ Policy, workload: &SpiffeId| policy.may_verify(workload, uri);
+        let change = |workload: &SpiffeId| {
+            let (direction, old, new) = match (of(old, workload), of(new, workload)) {
+                (false, true) => (Direction::Widened, None, Some("a verifier".to_owned())),
+                (true, false) => (Direction::Narrowed, Some("a verifier".to_owned()), None),
+                (true, true) | (false, false) => return None,
+            };
+            let change = Change::new(direction, Kind::Verifier).named(uri);
+            Some(change.from_to(old, new))
+        };
+        let all = patterns(
+            old.verifiers.get(uri).unwrap_or(&empty),
+            new.verifiers.get(uri).unwrap_or(&empty),
+        );
+        changes.extend(by_class(&all, change));
+    }
+    changes
+}
+
+/// The changes that one workload of each class sees, each with all workloads that see it.
+fn by_class(
+    patterns: &[WorkloadPattern],
+    change: impl Fn(&SpiffeId) -> Option<Change>,
+) -> Vec<Change> {
+    let classes = Classes::new(patterns, |_| true);
+    let mut grouped: BTreeMap<Change, Vec<&Class>> = BTreeMap::new();
+    for class in classes.iter() {
+        if let Some(change) = change(&class.example) {
+            grouped.entry(change).or_default().push(class);
+        }
+    }
+    let described = |(change, concerned): (Change, Vec<&Class>)| Change {
+        workloads: classes.describe(&concerned),
+        ..change
+    };
+    grouped.into_iter().map(described).collect()
+}

@@ -10,6 +10,8 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_FILES: usize = 10_000;
 const MAX_DEPTH: usize = 16;
+/// How the names of test files end: they stand beside the policy, and are no part of it.
+const TESTS: &str = ".test.toml";
 
 /// Policy files that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -43,17 +45,41 @@ pub enum SourceError {
 }
 
 /// Reads every `*.toml` below a directory, or one file, in the order of their paths. Names of files are
-/// relative to the directory. Hidden files and directories are passed over.
+/// relative to the directory. Hidden files and directories are passed over, and so are tests.
 pub fn read(directory: &Path) -> Result<Vec<SourceFile>, SourceError> {
+    let mut paths = paths(directory)?;
+    if metadata(directory)?.is_dir() {
+        paths.retain(|path| !is_test(path));
+    }
+    if paths.is_empty() {
+        return Err(SourceError::Nothing(directory.to_owned()));
+    }
+    read_all(directory, paths)
+}
+
+/// Reads the tests below a directory, perhaps none: every `*.test.toml`.
+pub fn read_tests(directory: &Path) -> Result<Vec<SourceFile>, SourceError> {
+    let mut paths = paths(directory)?;
+    paths.retain(|path| is_test(path));
+    read_all(directory, paths)
+}
+
+fn paths(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut paths = Vec::new();
     if metadata(directory)?.is_dir() {
         collect(directory, 0, &mut paths)?;
     } else {
         paths.push(directory.to_owned());
     }
-    if paths.is_empty() {
-        return Err(SourceError::Nothing(directory.to_owned()));
-    }
+    Ok(paths)
+}
+
+fn is_test(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().ends_with(TESTS.as_bytes()))
+}
+
+fn read_all(directory: &Path, mut paths: Vec<PathBuf>) -> Result<Vec<SourceFile>, SourceError> {
     paths.sort();
     let mut total = 0;
     let mut files = Vec::new();
@@ -160,6 +186,19 @@ mod tests {
             names.iter().map(|n| &**n).collect::<Vec<_>>(),
             ["a.toml", "b/a.toml", "c.toml"]
         );
+    }
+
+    #[test]
+    fn tests_stand_beside_the_policy_and_are_no_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.toml", "a.test.toml", "test.toml"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let names = |files: Vec<SourceFile>| -> Vec<String> {
+            files.iter().map(|file| file.name.to_string()).collect()
+        };
+        assert_eq!(names(read(folder.path()).unwrap()), ["a.toml", "test.toml"]);
+        assert_eq!(names(read_tests(folder.path()).unwrap()), ["a.test.toml"]);
     }
 
     #[test]

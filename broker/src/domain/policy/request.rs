@@ -54,6 +54,7 @@ impl Wanted {
 mod millis {
     use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
 
+    #[allow(clippy::ref_option, reason = "serde passes fields by reference")]
     pub(super) fn serialize<S: Serializer>(
         lifetime: &Option<Duration>,
         serializer: S,

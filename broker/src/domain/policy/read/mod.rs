@@ -13,6 +13,7 @@ mod parameter;
 mod section;
 mod syntax;
 mod task;
+mod test_file;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use taskpass_proto::task_name::TaskName;
 use self::entry::{Key, NAME_RULE, is_name};
 use self::section::Section;
 pub(super) use self::task::in_header;
+pub(super) use self::test_file::test_files;
 use super::declared::{Declarations, Located, Named};
 use super::diagnostic::Diagnostic;
 use super::installation::Installation;
@@ -73,6 +75,12 @@ pub(super) fn policy_file(file: &SourceFile, declared: &mut Declarations, report
         ],
         "belongs into the installation file, not into a policy file",
         "move it into `installation.toml`",
+        report,
+    );
+    root.refuse(
+        &["test", "table"],
+        "belongs into a test file, not into a policy file",
+        "give the file a name that ends with `.test.toml`",
         report,
     );
     root.finish(report);

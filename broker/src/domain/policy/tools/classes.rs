@@ -20,7 +20,7 @@ pub(super) struct Classes<'a> {
     patterns: Vec<&'a WorkloadPattern>,
     /// Positions of those that classes were wanted for.
     wanted: BTreeSet<usize>,
-    classes: Vec<Class>,
+    found: Vec<Class>,
     /// Whether there were too many to tell apart.
     pub(super) is_partial: bool,
 }
@@ -89,14 +89,14 @@ impl<'a> Classes<'a> {
         Self {
             patterns,
             wanted,
-            classes: search.found.into_iter().filter_map(class).collect(),
+            found: search.found.into_iter().filter_map(class).collect(),
             is_partial,
         }
     }
 
     /// Every class.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Class> {
-        self.classes.iter()
+        self.found.iter()
     }
 
     /// Says in patterns which workloads some of the classes hold: patterns that hold nothing else where there
@@ -135,7 +135,7 @@ impl<'a> Classes<'a> {
             .min_by_key(|at| (self.with(*at).count(), *at));
         let mut both: BTreeSet<usize> = narrowest.into_iter().collect();
         let mut except: BTreeSet<usize> = BTreeSet::new();
-        for other in self.classes.iter().filter(|other| !is_chosen(other)) {
+        for other in self.found.iter().filter(|other| !is_chosen(other)) {
             if !both.is_subset(&other.members) || !except.is_disjoint(&other.members) {
                 continue;
             }
@@ -157,7 +157,7 @@ impl<'a> Classes<'a> {
     }
 
     fn with(&self, at: usize) -> impl Iterator<Item = &Class> {
-        self.classes
+        self.found
             .iter()
             .filter(move |class| class.members.contains(&at))
     }
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn only_what_is_wanted_is_told_apart() {
         let patterns = patterns(&["a/**", "b/**", "a/b/c"]);
-        let classes = Classes::new(&patterns, |pattern| pattern.as_str().ends_with("c"));
+        let classes = Classes::new(&patterns, |pattern| pattern.as_str().ends_with('c'));
         let examples: Vec<_> = classes.iter().map(|c| c.example.to_string()).collect();
         assert_eq!(examples, ["spiffe://d/a/b/c"]);
     }

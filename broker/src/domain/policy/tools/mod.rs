@@ -1,7 +1,11 @@
 //! What operators do with a policy besides letting it decide. Pure, like the rest of the domain.
 //!
+//! - [`cases`]: tests of a policy, and how much of it they touch
 //! - [`diff`]: what changes in effect from one policy to another
+//! - [`input`]: a request that is kept
 //! - `classes`: the kinds of workloads that a set of patterns tells apart
 
+pub mod cases;
 mod classes;
 pub mod diff;
+pub mod input;

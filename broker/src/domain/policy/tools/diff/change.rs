@@ -102,7 +102,7 @@ impl Change {
         }
     }
 
-    pub(super) fn from_to(self, old: Option<String>, new: Option<String>) -> Self {
+    pub(super) fn between(self, old: Option<String>, new: Option<String>) -> Self {
         Self { old, new, ..self }
     }
 

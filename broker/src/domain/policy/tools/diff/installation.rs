@@ -40,7 +40,7 @@ fn ceiling(name: &str, old: Duration, new: Duration) -> Option<Change> {
     };
     let text = |duration| Some(show_duration(duration));
     let change = Change::new(direction, Kind::Ceiling).named(format!("`{name}`"));
-    (old != new).then(|| change.from_to(text(old), text(new)))
+    (old != new).then(|| change.between(text(old), text(new)))
 }
 
 /// What is on a list only before or only after; `direction` is what one more on it does.
@@ -57,9 +57,9 @@ fn listed(
     let change = |direction| Change::new(direction, Kind::Ceiling).named("facts");
     let added = new
         .difference(old)
-        .map(move |one| change(direction).from_to(None, Some(one.clone())));
+        .map(move |one| change(direction).between(None, Some(one.clone())));
     let removed = old
         .difference(new)
-        .map(move |one| change(opposite).from_to(Some(one.clone()), None));
+        .map(move |one| change(opposite).between(Some(one.clone()), None));
     added.chain(removed).collect::<Vec<_>>().into_iter()
 }

@@ -36,7 +36,7 @@ pub(super) fn changes(
             (None, _) | (_, None) => Direction::Changed,
         };
         let change = Change::new(direction, Kind::Parameter).named(name);
-        Some(change.from_to(before.map(shown), after.map(shown)))
+        Some(change.between(before.map(shown), after.map(shown)))
     };
     names.into_iter().filter_map(change).collect()
 }

@@ -67,11 +67,11 @@ fn effects(before: &Effect, after: &Effect) -> Vec<Change> {
         (true, true) => return Vec::new(),
         (true, false) => {
             let gained = Change::new(Direction::Widened, Kind::Task);
-            return vec![gained.from_to(None, Some(summary(after)))];
+            return vec![gained.between(None, Some(summary(after)))];
         }
         (false, true) => {
             let lost = Change::new(Direction::Narrowed, Kind::Task);
-            return vec![lost.from_to(Some(summary(before)), None)];
+            return vec![lost.between(Some(summary(before)), None)];
         }
         (false, false) => {}
     }
@@ -82,14 +82,14 @@ fn effects(before: &Effect, after: &Effect) -> Vec<Change> {
             None => changes.push(
                 Change::new(Direction::Narrowed, Kind::Credential)
                     .named(name)
-                    .from_to(Some(given.summary()), None),
+                    .between(Some(given.summary()), None),
             ),
         }
     }
     for (name, given) in &after.credentials {
         if !before.credentials.contains_key(name) {
             let gained = Change::new(Direction::Widened, Kind::Credential).named(name);
-            changes.push(gained.from_to(None, Some(given.summary())));
+            changes.push(gained.between(None, Some(given.summary())));
         }
     }
     changes.extend(live_jobs(&before.live_jobs, &after.live_jobs));
@@ -99,13 +99,13 @@ fn effects(before: &Effect, after: &Effect) -> Vec<Change> {
 fn credential(old: &Given, new: &Given) -> impl Iterator<Item = Change> {
     let plain = |kind, old: &Arc<str>, new: &Arc<str>| {
         let change = Change::new(Direction::Changed, kind);
-        (old != new).then(|| change.from_to(Some(old.to_string()), Some(new.to_string())))
+        (old != new).then(|| change.between(Some(old.to_string()), Some(new.to_string())))
     };
     let gained = new.scopes.difference(&old.scopes).map(|scope| {
-        Change::new(Direction::Widened, Kind::Scope).from_to(None, Some(scope.clone()))
+        Change::new(Direction::Widened, Kind::Scope).between(None, Some(scope.clone()))
     });
     let lost = old.scopes.difference(&new.scopes).map(|scope| {
-        Change::new(Direction::Narrowed, Kind::Scope).from_to(Some(scope.clone()), None)
+        Change::new(Direction::Narrowed, Kind::Scope).between(Some(scope.clone()), None)
     });
     let mut changes: Vec<Change> = gained.chain(lost).collect();
     changes.extend(plain(Kind::Issuer, &old.issuer, &new.issuer));
@@ -142,12 +142,12 @@ fn lifetimes(old: &Limits<Duration>, new: &Limits<Duration>) -> Vec<Change> {
     for (condition, limit) in gone {
         let direction = direction_of(always);
         let text = told(condition, *limit);
-        changes.push(Change::new(direction, kind).from_to(Some(text), None));
+        changes.push(Change::new(direction, kind).between(Some(text), None));
     }
     for (condition, limit) in added {
         let direction = direction_of(!always);
         let text = told(condition, *limit);
-        changes.push(Change::new(direction, kind).from_to(None, Some(text)));
+        changes.push(Change::new(direction, kind).between(None, Some(text)));
     }
     changes
 }
@@ -176,7 +176,7 @@ fn condition(old: &Condition, new: &Condition) -> Change {
         (Some(_), Some(_)) => Direction::Changed,
     };
     let text = |condition: &Condition| condition.clone().unwrap_or_else(|| "always".to_owned());
-    Change::new(direction, Kind::Condition).from_to(Some(text(old)), Some(text(new)))
+    Change::new(direction, Kind::Condition).between(Some(text(old)), Some(text(new)))
 }
 
 fn lifetime(
@@ -185,7 +185,7 @@ fn lifetime(
 ) -> Option<Change> {
     let change = Change::new(direction_of(new > old), Kind::Lifetime);
     let (old_text, new_text) = (told(condition, old), told(after, new));
-    (old != new).then(|| change.from_to(Some(old_text), Some(new_text)))
+    (old != new).then(|| change.between(Some(old_text), Some(new_text)))
 }
 
 fn told(condition: &Condition, lifetime: Duration) -> String {
@@ -213,14 +213,14 @@ fn live_jobs(old: &Limits<u32>, new: &Limits<u32>) -> Option<Change> {
     };
     let text = |limits: &Limits<u32>| limits.summary(ToString::to_string);
     let change = Change::new(direction, Kind::LiveJobs);
-    Some(change.from_to(Some(text(old)), Some(text(new))))
+    Some(change.between(Some(text(old)), Some(text(new))))
 }
 
 fn duration(old: &Task, new: &Task) -> Option<Change> {
     let (before, after) = (old.max_duration, new.max_duration);
     let change = Change::new(direction_of(after > before), Kind::JobDuration);
     let text = |duration| Some(show_duration(duration));
-    (before != after).then(|| change.from_to(text(before), text(after)))
+    (before != after).then(|| change.between(text(before), text(after)))
 }
 
 fn summary(effect: &Effect) -> String {

@@ -26,7 +26,7 @@ pub(super) fn environments(
     let change = |workload: &SpiffeId| {
         let (before, after) = (old.environment(workload), new.environment(workload));
         let change = Change::new(Direction::Changed, Kind::Environment);
-        (before != after).then(|| change.from_to(Some(before.to_string()), Some(after.to_string())))
+        (before != after).then(|| change.between(Some(before.to_string()), Some(after.to_string())))
     };
     by_class(patterns, change)
 }
@@ -46,7 +46,7 @@ pub(super) fn identities(old: &Policy, new: &Policy) -> Vec<Change> {
     let change = |workload: &SpiffeId| {
         let (before, after) = (text(old, workload), text(new, workload));
         let change = Change::new(Direction::Changed, Kind::Identity);
-        (before != after).then(|| change.from_to(before, after))
+        (before != after).then(|| change.between(before, after))
     };
     by_class(&patterns(&old.identities, &new.identities), change)
 }
@@ -64,7 +64,7 @@ pub(super) fn verifiers(old: &Policy, new: &Policy) -> Vec<Change> {
                 (true, true) | (false, false) => return None,
             };
             let change = Change::new(direction, Kind::Verifier).named(uri);
-            Some(change.from_to(old, new))
+            Some(change.between(old, new))
         };
         let all = patterns(
             old.verifiers.get(uri).unwrap_or(&empty),

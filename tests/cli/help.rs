@@ -3,12 +3,14 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "",
     "broker",
     "agent",
     "policy",
     "policy check",
+    "policy test",
+    "policy diff",
     "version",
     "run",
     "token",

@@ -7,6 +7,7 @@ mod fake_broker;
 mod help;
 mod output;
 mod policy;
+mod policy_tools;
 mod run;
 mod run_environment;
 mod run_signals;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskpass_proto::reason::Reason;
 
-use super::decision::{ConsideredGrant, Decision, Denied, FailedCondition, Outcome};
+use super::decision::{ConsideredGrant, Decision, Denied, Environment, FailedCondition, Outcome};
 use super::pattern::WorkloadPattern;
 use super::permit::permit;
 use super::request::Request;
@@ -19,12 +19,17 @@ impl Policy {
     /// An unknown task and one that is not granted give the same reason, and what is wrong with parameters is
     /// told only to workloads that some grant of the task is for.
     pub fn decide(&self, request: &Request<'_>) -> Decision {
+        self.decide_in(request, self.environment(request.subject))
+    }
+
+    /// Decides a request as if the workload belonged to this environment.
+    pub(super) fn decide_in(&self, request: &Request<'_>, environment: Environment) -> Decision {
         let mut decision = Decision {
             policy: self.hash(),
             identity: self
                 .identity(request.subject)
                 .map(|identity| identity.name.clone()),
-            environment: self.environment(request.subject),
+            environment,
             grants: Vec::new(),
             credentials: Vec::new(),
             outcome: Outcome::Denied(not_granted(request, "there is no such task")),

@@ -50,6 +50,27 @@ impl Parameter {
             && self.pattern.as_ref().is_none_or(|p| p.matches_whole(value))
     }
 
+    /// A value that is accepted, where one is easily found.
+    pub(super) fn example(&self) -> Option<String> {
+        let usual = match &self.kind {
+            ParameterKind::OneOf(values) => values.iter().map(ToString::to_string).collect(),
+            ParameterKind::Integer { min, .. } => vec![min.to_string()],
+            ParameterKind::Boolean => vec!["true".to_owned()],
+            ParameterKind::Token | ParameterKind::Path | ParameterKind::Text => {
+                ["a", "main", "1", "v1.0.0", "A-1", "a/b"]
+                    .map(str::to_owned)
+                    .to_vec()
+            }
+        };
+        // `refs/heads/(main|release/.*)` takes `refs/heads/main`.
+        let first = self.pattern.as_ref().map(|pattern| {
+            let first = pattern.as_str().split('|').next().unwrap_or_default();
+            first.replace(['(', ')', '\\', '^', '$'], "")
+        });
+        let mut candidates = usual.into_iter().chain(first);
+        candidates.find(|value| self.accepts(value))
+    }
+
     /// What a value must be, in words.
     pub fn expected(&self) -> String {
         let mut text = self.kind.expected();

@@ -1,8 +1,12 @@
 //! `taskpass policy`: checks policy files before they are let in, and shows what a broker made of them.
 
+mod considered;
+mod diff;
 mod findings;
+mod loaded;
 mod reload;
 mod status;
+mod test;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +39,12 @@ pub(crate) enum Command {
     /// Checks syntax, types and names of a directory of policy files; needs no broker
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Runs the tests beside a policy, and says which grants no test touches; needs no broker
+    #[command(after_long_help = test::EXAMPLES)]
+    Test(test::Arguments),
+    /// Shows what changes in effect from one policy to another; needs no broker
+    #[command(after_long_help = diff::EXAMPLES)]
+    Diff(diff::Arguments),
     /// Shows the policy in force at the broker, and why newer files were refused
     #[command(after_long_help = format!("{}\n\n{}", status::EXAMPLES, exit::CODES))]
     Status,
@@ -59,6 +69,8 @@ pub(crate) struct Check {
 pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Check(check) => check.perform(context),
+        Command::Test(arguments) => test::perform(&arguments, context),
+        Command::Diff(arguments) => diff::perform(&arguments, context),
         Command::Status => block_on(status::perform(context)),
         Command::Reload => block_on(reload::perform(context)),
     }

@@ -2,10 +2,12 @@
 //!
 //! - [`cases`]: tests of a policy, and how much of it they touch
 //! - [`diff`]: what changes in effect from one policy to another
+//! - [`explain`]: why a request is decided as it is
 //! - [`input`]: a request that is kept
 //! - `classes`: the kinds of workloads that a set of patterns tells apart
 
 pub mod cases;
 mod classes;
 pub mod diff;
+pub mod explain;
 pub mod input;

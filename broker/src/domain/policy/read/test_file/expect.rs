@@ -79,23 +79,20 @@ fn words(entry: Entry<'_>, report: &mut Report) -> Option<Expected> {
 }
 
 fn allow(entry: Entry<'_>, report: &mut Report) -> Option<Expected> {
-    let names: BTreeMap<Arc<str>, ExpectedCredential> = match entry.value.get_ref() {
-        DeValue::Table(_) => entry
-            .table("`allow`".to_owned(), report)?
-            .children("{ ttl = \"10m\" }")
-            .into_iter()
-            .filter_map(|(name, entry)| {
+    let names: BTreeMap<Arc<str>, ExpectedCredential> =
+        if let DeValue::Table(_) = entry.value.get_ref() {
+            let section = entry.table("`allow`".to_owned(), report)?;
+            let one = |(name, entry): (Located<&str>, Entry<'_>)| {
                 let what = format!("credential `{}`", name.value.escape_debug());
                 let section = entry.table(what, report)?;
                 Some((name.value.into(), credential(section, report)))
-            })
-            .collect(),
-        _ => {
-            let names = entry.strings(report)?;
+            };
+            let children = section.children("{ ttl = \"10m\" }");
+            children.into_iter().filter_map(one).collect()
+        } else {
             let one = |name: Located<&str>| (name.value.into(), ExpectedCredential::default());
-            names.into_iter().map(one).collect()
-        }
-    };
+            entry.strings(report)?.into_iter().map(one).collect()
+        };
     if names.is_empty() {
         let message = "a job that is allowed has at least one credential".to_owned();
         return entry.refuse(entry.place(), message, report);

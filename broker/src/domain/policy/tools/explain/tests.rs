@@ -1,0 +1,169 @@
+//! Explanations of the sample policy.
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::domain::policy::{Installation, SourceFile, Wanted};
+
+const POLICY: &str = r#"
+[task.deploy-docs]
+owner = "docs@acme.example"
+purpose = "publish"
+max_duration = "8m"
+params.ref = { type = "path", pattern = "refs/heads/(main|release/[a-z0-9.-]+)" }
+params.color = { type = "one_of", values = ["blue", "green"], optional = true }
+
+[[task.deploy-docs.grant]]
+workload = "spiffe://acme.example/prod/ci/docs/*"
+credentials = ["docs", "dev-docs"]
+
+[[task.deploy-docs.grant]]
+workload = ["spiffe://acme.example/prod/ci/**", "spiffe://acme.example/lab/*"]
+credentials = ["docs"]
+max_ttl = "2m"
+
+[task.build]
+owner = "build@acme.example"
+purpose = "build"
+
+[[task.build.grant]]
+workload = "spiffe://acme.example/dev/ci/*"
+credentials = ["dev-docs"]
+
+[credential.docs]
+issuer = "local"
+audience = "docs"
+scopes = ["docs:read", "ref:${params.ref}"]
+ttl = "10m"
+environment = "prod"
+
+[credential.dev-docs]
+issuer = "local"
+audience = "docs"
+scopes = ["docs:read"]
+ttl = "10m"
+environment = "dev"
+
+[audience.docs]
+uri = "https://docs.acme.example"
+
+[environment.prod]
+workloads = ["spiffe://acme.example/prod/**"]
+
+[environment.dev]
+workloads = ["spiffe://acme.example/dev/**"]
+"#;
+
+const CI: &str = "spiffe://acme.example/prod/ci/docs/1";
+const OTHER_CI: &str = "spiffe://acme.example/prod/ci/site";
+const LAB: &str = "spiffe://acme.example/lab/x";
+
+fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wanted>) -> String {
+    let file = |name: &str, text: &str| SourceFile::new(name, text.as_bytes());
+    let facts = "max_ttl = \"1h\"\nmax_duration = \"8h\"\nissuer.local = { kind = \"jwt\" }";
+    let facts = Installation::parse(&file("installation.toml", facts)).unwrap();
+    let policy = Policy::compile(&[file("p.toml", POLICY)], &facts).unwrap();
+    let input = Input {
+        workload: workload.parse().unwrap(),
+        task: task.to_owned(),
+        parameters: pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        wanted,
+    };
+    let explanation = explain(&policy, &input);
+    let mut text = format!("{workload} {task} {pairs:?}\n");
+    match explanation.decision.allowed() {
+        Ok(_) => text.push_str("  allowed\n"),
+        Err(denied) => {
+            writeln!(text, "  {}: {}", denied.reason.code(), denied.explanation).unwrap();
+        }
+    }
+    for grant in &explanation.grants {
+        let failed = grant.failed.as_ref().map(|f| {
+            let value = f.value.as_deref().unwrap_or("nothing");
+            format!("{} must be {}, is {value}", f.condition, f.expected)
+        });
+        let failed = failed.unwrap_or_else(|| "applies".to_owned());
+        writeln!(text, "  {}: {failed}", grant.grant).unwrap();
+    }
+    for lifetime in &explanation.lifetimes {
+        let limits: Vec<_> = lifetime.limits.iter().map(ToString::to_string).collect();
+        writeln!(text, "  {}: {}", lifetime.credential, limits.join(" < ")).unwrap();
+    }
+    for miss in &explanation.near_misses {
+        writeln!(text, "  {}: {}", miss.change, miss.outcome).unwrap();
+    }
+    if !explanation.own_tasks.is_empty() {
+        writeln!(text, "  may do {}", explanation.own_tasks.join(", ")).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_real_cause_and_what_would_have_to_be_otherwise() {
+    let main = ("ref", "refs/heads/main");
+    let asked = |name: &str, scopes: &[&str], seconds: Option<u64>| Wanted {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        lifetime: seconds.map(std::time::Duration::from_secs),
+    };
+    let requests = [
+        (CI, "deploy-docs", vec![main], vec![]),
+        (
+            OTHER_CI,
+            "deploy-docs",
+            vec![main],
+            vec![asked("docs", &[], Some(30))],
+        ),
+        (CI, "deploy-doc", vec![main], vec![]),
+        (CI, "nothing-like-it", vec![main], vec![]),
+        (
+            "spiffe://acme.example/dev/ci/docs",
+            "deploy-docs",
+            vec![main],
+            vec![],
+        ),
+        (
+            "spiffe://acme.example/dev/ci/docs",
+            "deploy-docs",
+            vec![("ref", "x")],
+            vec![],
+        ),
+        (
+            "spiffe://other.example/prod/ci/docs/1",
+            "deploy-docs",
+            vec![main],
+            vec![],
+        ),
+        (CI, "deploy-docs", vec![("ref", "refs/heads/main2")], vec![]),
+        (CI, "deploy-docs", vec![], vec![]),
+        (CI, "deploy-docs", vec![main, ("color", "red")], vec![]),
+        (CI, "deploy-docs", vec![main, ("force", "yes")], vec![]),
+        (
+            CI,
+            "deploy-docs",
+            vec![main],
+            vec![asked("docs", &[], None), asked("dev-docs", &[], None)],
+        ),
+        (
+            CI,
+            "deploy-docs",
+            vec![main],
+            vec![asked("nope", &[], None)],
+        ),
+        (
+            CI,
+            "deploy-docs",
+            vec![main],
+            vec![asked("docs", &["docs:write"], None)],
+        ),
+        (LAB, "deploy-docs", vec![main], vec![]),
+    ];
+    let mut all = String::new();
+    for (workload, task, pairs, wanted) in requests {
+        all.push_str(&explained(workload, task, &pairs, wanted));
+    }
+    insta::assert_snapshot!(all);
+}

@@ -1,0 +1,154 @@
+//! `taskpass policy diff`: what changes in effect.
+
+mod markdown;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use taskpass_broker::domain::policy::tools::diff::{Change, Difference, Direction, Side, diff};
+
+use super::loaded::{Loaded, load};
+use super::plural;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::page::{FAINT, GOOD, LABEL, WARNING};
+use crate::output::{Page, View};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  taskpass policy diff policy/ proposed/policy/
+  git worktree add /tmp/before origin/main && taskpass policy diff /tmp/before/policy policy
+  taskpass policy diff before/policy policy --markdown >> \"$GITHUB_STEP_SUMMARY\"
+  taskpass policy diff before/policy policy --exit-code --output json
+
+Each directory is read with the `installation.toml` beside it, unless one is named.
+
+Exit codes:
+  0 compared; 1 with --exit-code: something changes; 2 a file has a mistake
+  More: `taskpass help exit-codes`";
+
+/// The command line of `policy diff`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The directory of the policy as it is
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+
+    /// The directory of the policy as it will be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+
+    /// The installation's facts for OLD and NEW [default: `installation.toml` beside each]
+    #[arg(long, value_name = "FILE")]
+    installation: Option<PathBuf>,
+
+    /// Writes Markdown, for a comment on a pull request
+    #[arg(long)]
+    markdown: bool,
+
+    /// Exits with 1 when something changes
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Performs the command.
+pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let facts = arguments.installation.as_deref();
+    let old = load(&arguments.old, facts)?;
+    let new = load(&arguments.new, facts)?;
+    let difference = diff(side(&old), side(&new));
+    let is_none = difference.is_none();
+    if arguments.markdown {
+        context.output.write(&markdown::text(&difference))?;
+    } else {
+        context.output.show(&Report::new(difference))?;
+    }
+    if arguments.exit_code && !is_none {
+        Ok(Exit::Negative)
+    } else {
+        Ok(Exit::Fine)
+    }
+}
+
+fn side(loaded: &Loaded) -> Side<'_> {
+    Side {
+        policy: &loaded.policy,
+        installation: &loaded.installation,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    widened: usize,
+    changed: usize,
+    narrowed: usize,
+    #[serde(flatten)]
+    difference: Difference,
+}
+
+impl Report {
+    fn new(difference: Difference) -> Self {
+        Self {
+            widened: difference.count(Direction::Widened),
+            changed: difference.count(Direction::Changed),
+            narrowed: difference.count(Direction::Narrowed),
+            difference,
+        }
+    }
+}
+
+impl View for Report {
+    fn text(&self, page: &mut Page) {
+        let mut heading = None;
+        for change in &self.difference.changes {
+            if heading != Some(&change.task) {
+                if heading.is_some() {
+                    page.line("");
+                }
+                match &change.task {
+                    Some(task) => page.styled(LABEL, &format!("task {task}")),
+                    None => page.styled(LABEL, "for every task"),
+                }
+                heading = Some(&change.task);
+            }
+            line(page, change);
+        }
+        page.gap();
+        for task in &self.difference.partial {
+            page.line(&format!(
+                "task {task} has too many overlapping patterns; some changes may be missing"
+            ));
+        }
+        if self.difference.is_none() {
+            page.styled(GOOD, "nothing changes in effect");
+        } else {
+            page.line(&summary(&self.difference));
+        }
+    }
+}
+
+fn line(page: &mut Page, change: &Change) {
+    let text = format!("  {:<9}{}", change.direction.to_string(), change.sentence());
+    match change.direction {
+        Direction::Widened | Direction::Changed => page.styled(WARNING, &text),
+        Direction::Narrowed => page.line(&text),
+    }
+    for workload in &change.workloads {
+        page.styled(FAINT, &format!("           {workload}"));
+    }
+}
+
+/// `3 changes: 1 widened, 2 narrowed`.
+fn summary(difference: &Difference) -> String {
+    let all = [Direction::Widened, Direction::Changed, Direction::Narrowed];
+    let counted: Vec<String> = all
+        .into_iter()
+        .map(|direction| (difference.count(direction), direction))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, direction)| format!("{count} {direction}"))
+        .collect();
+    let total = plural((difference.changes.len(), "change"));
+    format!("{total}: {}", counted.join(", "))
+}

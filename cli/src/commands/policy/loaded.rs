@@ -1,0 +1,107 @@
+//! Reads and compiles a directory of policy files for the commands that need it without mistakes.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use taskpass_broker::config::policy_files;
+use taskpass_broker::domain::policy::{Diagnostic, Installation, Policy, SourceFile};
+
+use super::findings;
+use crate::failure::Failure;
+
+/// Mistakes that are shown in full; `policy check` shows all.
+const MAX_SHOWN: usize = 5;
+
+/// Where a policy is.
+#[derive(Debug, Args)]
+pub(super) struct Location {
+    /// The directory of the policy files
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) directory: PathBuf,
+
+    /// The installation's facts [default: `installation.toml` beside DIR]
+    #[arg(long, value_name = "FILE")]
+    pub(super) installation: Option<PathBuf>,
+}
+
+/// A policy with the facts that it was compiled with.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) policy: Policy,
+    pub(super) installation: Installation,
+}
+
+impl Location {
+    /// Reads and compiles.
+    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+        load(&self.directory, self.installation.as_deref())
+    }
+}
+
+/// Reads and compiles a directory; the facts stand beside it unless they are named.
+pub(super) fn load(directory: &Path, installation: Option<&Path>) -> Result<Loaded, Failure> {
+    let installation = facts(directory, installation)?;
+    let files = policy_files::read(directory)
+        .map_err(|error| Failure::usage("cannot read the policy").why(error))?;
+    let files = files.into_iter().map(|file| shown(directory, file));
+    compile(&files.collect::<Vec<_>>(), installation)
+}
+
+/// Compiles files that were read.
+pub(super) fn compile(files: &[SourceFile], installation: SourceFile) -> Result<Loaded, Failure> {
+    let facts = Installation::parse(&installation)
+        .map_err(|found| mistakes("the installation's facts have", &found, &[installation]))?;
+    match Policy::compile(files, &facts) {
+        Ok(policy) => Ok(Loaded {
+            policy,
+            installation: facts,
+        }),
+        Err(found) => Err(mistakes("the policy has", &found, files)),
+    }
+}
+
+/// The installation's facts: a file that is named, or the one beside the directory.
+pub(super) fn facts(directory: &Path, named: Option<&Path>) -> Result<SourceFile, Failure> {
+    let path = named.map_or_else(|| beside(directory), Path::to_owned);
+    policy_files::read_one(&path).map_err(|error| {
+        Failure::usage("cannot read the installation's facts")
+            .why(error)
+            .remedy("name the file with --installation; the broker reads it too")
+    })
+}
+
+/// The failure that files with mistakes make.
+pub(super) fn mistakes(what: &str, found: &[Diagnostic], files: &[SourceFile]) -> Failure {
+    let count = found.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let rendered: Vec<String> = found
+        .iter()
+        .take(MAX_SHOWN)
+        .map(|one| {
+            let styled = findings::render(one, files);
+            anstream::adapter::strip_str(&styled).to_string()
+        })
+        .collect();
+    Failure::usage(format!("{what} {count} mistake{plural}"))
+        .why_with_excerpt(format!("\n{}", rendered.join("\n")))
+        .remedy("`taskpass policy check` shows all of them")
+}
+
+/// The file under the path by which whoever reads of it can open it.
+pub(super) fn shown(directory: &Path, file: SourceFile) -> SourceFile {
+    if directory.is_dir() {
+        let path = directory.join(&*file.name);
+        // A path is read more easily without what says nothing.
+        let path = path.strip_prefix(".").unwrap_or(&path);
+        SourceFile::new(path.display().to_string(), file.bytes)
+    } else {
+        file
+    }
+}
+
+/// `installation.toml` in the directory that holds the policy directory.
+pub(super) fn beside(directory: &Path) -> PathBuf {
+    let whole = directory.canonicalize();
+    let whole = whole.as_deref().unwrap_or(directory);
+    whole.parent().unwrap_or(whole).join("installation.toml")
+}

@@ -1,0 +1,183 @@
+//! `policy test` and `policy diff`: a directory and what changes in it, on a laptop and in a pull request.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{stderr, stdout, taskpass};
+
+const TESTS: &str = r#"
+[[table]]
+name = "who may publish"
+given = { task = "deploy-docs", params = { ref = "refs/heads/main" } }
+columns = ["workload", "expect"]
+rows = [
+  ["spiffe://acme.example/prod/ci/docs/1", "allow docs-site tickets-comment"],
+  ["spiffe://acme.example/prod/ops/docs-oncall", "allow docs-site"],
+  ["spiffe://acme.example/dev/ci/docs/1", "deny TASK_NOT_GRANTED"],
+]
+"#;
+
+/// The policy of the examples, in a directory of its own.
+fn example(home: &TempDir, name: &str) -> PathBuf {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let home = home.path().join(name);
+    let policy = home.join("policy");
+    fs::create_dir_all(&policy).unwrap();
+    fs::copy(
+        examples.join("installation.toml"),
+        home.join("installation.toml"),
+    )
+    .unwrap();
+    for file in fs::read_dir(examples.join("policy")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), policy.join(file.file_name())).unwrap();
+    }
+    policy
+}
+
+fn edit(policy: &Path, file: &str, find: &str, replace: &str) {
+    let path = policy.join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(find), "{find}");
+    fs::write(path, text.replacen(find, replace, 1)).unwrap();
+}
+
+fn run(words: &[&str], paths: &[&Path]) -> Output {
+    taskpass(&[&["policy"], words].concat())
+        .args(paths)
+        .output()
+        .unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
+
+#[test]
+fn a_failed_test_says_what_was_expected_where_and_what_was_considered() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    fs::write(policy.join("docs.test.toml"), TESTS).unwrap();
+    let passed = run(&["test"], &[&policy]);
+    assert_eq!(passed.status.code(), Some(0), "{}", stderr(&passed));
+    assert!(stdout(&passed).contains("3 tests passed"));
+    assert!(stdout(&passed).contains("no test touches ci/build#1"));
+    edit(
+        &policy,
+        "docs.test.toml",
+        "allow docs-site\"",
+        "deny TASK_NOT_GRANTED\"",
+    );
+    let failed = run(&["test"], &[&policy]);
+    assert_eq!(failed.status.code(), Some(1));
+    let said = stdout(&failed);
+    for part in [
+        "failed: who may publish, row 2",
+        "docs.test.toml:8:3",
+        "expected: deny TASK_NOT_GRANTED",
+        "got:      allow docs-site",
+        "grant deploy-docs#2",
+        "2 tests passed, 1 failed",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let failed = run(&["test", "--output", "json"], &[&policy]);
+    let report = json(&failed);
+    assert_eq!(report["passed"], 2);
+    assert_eq!(report["failed"][0]["mismatches"][0]["what"], "outcome");
+    let filtered = run(&["test", "--filter", "row 1"], &[&policy]);
+    assert_eq!(filtered.status.code(), Some(0));
+    assert!(!stdout(&filtered).contains("coverage"));
+}
+
+#[test]
+fn too_little_coverage_and_no_tests_at_all_are_no_success() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    assert_eq!(run(&["test"], &[&policy]).status.code(), Some(2));
+    fs::write(policy.join("docs.test.toml"), TESTS).unwrap();
+    for (least, code) in [("40", 0), ("41", 1)] {
+        let output = run(&["test", "--min-coverage", least], &[&policy]);
+        assert_eq!(output.status.code(), Some(code), "{}", stdout(&output));
+    }
+    edit(&policy, "docs.test.toml", "expect\"]", "expct\"]");
+    let broken = run(&["test"], &[&policy]);
+    assert_eq!(broken.status.code(), Some(2));
+    assert!(
+        stderr(&broken).contains("docs.test.toml:5:"),
+        "{}",
+        stderr(&broken)
+    );
+}
+
+#[test]
+fn a_thousand_tests_run_at_once() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    let row =
+        "  [\"spiffe://acme.example/prod/ci/docs/1\", \"allow docs-site tickets-comment\"],\n";
+    let rows = row.repeat(1000);
+    let tests = TESTS.replace("rows = [\n", &format!("rows = [\n{rows}"));
+    fs::write(policy.join("many.test.toml"), tests).unwrap();
+    let output = run(&["test"], &[&policy]);
+    assert!(
+        stdout(&output).contains("1003 tests passed"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_difference_is_one_of_effects() {
+    let home = TempDir::new().unwrap();
+    let (old, new) = (example(&home, "old"), example(&home, "new"));
+    fs::rename(new.join("ci.toml"), new.join("z.toml")).unwrap();
+    let same = run(&["diff", "--exit-code"], &[&old, &new]);
+    assert_eq!(same.status.code(), Some(0), "{}", stderr(&same));
+    assert!(stdout(&same).contains("nothing changes in effect"));
+    edit(&new, "deploy-docs.toml", "ttl = \"10m\"", "ttl = \"20m\"");
+    edit(
+        &new,
+        "deploy-docs.toml",
+        "max_ttl = \"5m\"",
+        "max_ttl = \"2m\"",
+    );
+    assert_eq!(run(&["diff"], &[&old, &new]).status.code(), Some(0));
+    let differs = run(&["diff", "--exit-code", "--output", "json"], &[&old, &new]);
+    assert_eq!(differs.status.code(), Some(1));
+    let report = json(&differs);
+    assert_eq!(
+        (&report["widened"], &report["narrowed"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(report["changes"][0]["task"], "deploy-docs");
+    assert_eq!(report["changes"][0]["kind"], "lifetime");
+    let markdown = run(&["diff", "--markdown"], &[&old, &new]);
+    insta::assert_snapshot!(stdout(&markdown), @r"
+    ### Policy: 2 changes: 1 widened, 1 narrowed
+
+    #### ⚠️ Lets more through
+
+    | Task | Effect | Workloads |
+    | --- | --- | --- |
+    | deploy-docs | lifetime of credential `docs-site`: 10m → 20m | `spiffe://acme.example/prod/ci/docs/*` |
+
+    #### Lets less through
+
+    | Task | Effect | Workloads |
+    | --- | --- | --- |
+    | deploy-docs | lifetime of credential `docs-site`: 5m → 2m | `spiffe://acme.example/prod/ops/docs-oncall`<br>`spiffe://acme.example/prod/ops/site-oncall` |
+    ");
+    edit(&new, "z.toml", "[task.", "[tsk.");
+    let broken = run(&["diff"], &[&old, &new]);
+    assert_eq!(broken.status.code(), Some(2));
+    assert!(
+        stderr(&broken).contains("did you mean `task`?"),
+        "{}",
+        stderr(&broken)
+    );
+}

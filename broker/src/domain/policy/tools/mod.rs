@@ -4,6 +4,8 @@
 //! - [`diff`]: what changes in effect from one policy to another
 //! - [`explain`]: why a request is decided as it is
 //! - [`input`]: a request that is kept
+//! - [`recorded`]: a decision as the audit log keeps it
+//! - [`replay`]: what requests of the past would get from a proposed policy
 //! - `classes`: the kinds of workloads that a set of patterns tells apart
 
 pub mod cases;
@@ -11,3 +13,5 @@ mod classes;
 pub mod diff;
 pub mod explain;
 pub mod input;
+pub mod recorded;
+pub mod replay;

@@ -10,6 +10,7 @@ mod liveness;
 mod operators;
 mod ownership;
 mod policy_change;
+mod policy_past;
 mod policy_reload;
 mod renewal;
 mod store_failures;

@@ -303,6 +303,10 @@ impl Admin for Answers {
         Ok(Response::new(GetAuditRecordResponse { record }))
     }
 
+    async fn get_policy(&self, _: Request<GetPolicyRequest>) -> Answer<GetPolicyResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
     async fn reload_policy(&self, _: Request<ReloadPolicyRequest>) -> Answer<ReloadPolicyResponse> {
         Err(unknown(Reason::Unimplemented))
     }

@@ -3,7 +3,7 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 30] = [
     "",
     "broker",
     "agent",
@@ -11,6 +11,9 @@ const COMMANDS: [&str; 27] = [
     "policy check",
     "policy test",
     "policy diff",
+    "policy explain",
+    "policy replay",
+    "policy show",
     "version",
     "run",
     "token",

@@ -9,6 +9,7 @@ use crate::domain::change::JobWithLeases;
 use crate::ports::store::StoreError;
 use crate::ports::store::audit::{AuditPage, AuditQuery, RecordKey};
 use crate::ports::store::jobs::{JobPage, JobQuery};
+use crate::ports::store::policies::KeptPolicy;
 
 impl Operations {
     /// Lists jobs, newest first.
@@ -36,6 +37,13 @@ impl Operations {
     pub fn audit_record(&self, key: &RecordKey) -> Result<Option<Recorded>, Refusal> {
         self.store
             .record(key)
+            .map_err(|error| self.store_failed(&error))
+    }
+
+    /// Reads the sources of a policy that was in force at some time.
+    pub fn kept_policy(&self, hash: &str) -> Result<Option<KeptPolicy>, Refusal> {
+        self.store
+            .policy(hash)
             .map_err(|error| self.store_failed(&error))
     }
 

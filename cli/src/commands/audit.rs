@@ -74,8 +74,10 @@ pub(crate) struct Show {
 
 /// What a record is found by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum RecordId {
+pub(crate) enum RecordId {
+    /// The record's number.
     Number(u64),
+    /// Its decision.
     Decision(String),
 }
 
@@ -126,10 +128,7 @@ impl List {
 impl Show {
     async fn perform(self, context: &Context) -> Result<Exit, Failure> {
         let mut client = admin::connect(&context.admin_socket()).await?;
-        let key = match self.id {
-            RecordId::Number(number) => Key::Number(number),
-            RecordId::Decision(id) => Key::DecisionId(id),
-        };
+        let key = Key::from(self.id);
         let found = client
             .get_audit_record(GetAuditRecordRequest { key: Some(key) })
             .await
@@ -137,6 +136,15 @@ impl Show {
         let record = found.into_inner().record.unwrap_or_default();
         context.output.show(&Record::from(record))?;
         Ok(Exit::Fine)
+    }
+}
+
+impl From<RecordId> for Key {
+    fn from(id: RecordId) -> Self {
+        match id {
+            RecordId::Number(number) => Self::Number(number),
+            RecordId::Decision(id) => Self::DecisionId(id),
+        }
     }
 }
 

@@ -195,6 +195,16 @@ impl Admin for AdminService {
             .map(Response::new)
     }
 
+    async fn get_policy(
+        &self,
+        request: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        let by = operator(&request)?;
+        policy::get(self, &by, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn reload_policy(
         &self,
         request: Request<v1::ReloadPolicyRequest>,

@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::AdminService;
 use crate::domain::time::UnixMillis;
+use crate::grpc::refusals::refused;
 
 pub(super) async fn reload(
     service: &AdminService,
@@ -53,5 +54,35 @@ pub(super) async fn status(
         warnings: policy.warnings().iter().map(ToString::to_string).collect(),
         ends_jobs_of_withdrawn_grants: policy.ends_jobs_of_withdrawn_grants(),
         ..about_files
+    })
+}
+
+/// The sources of a snapshot that is or was in force.
+pub(super) async fn get(
+    service: &AdminService,
+    by: &str,
+    request: v1::GetPolicyRequest,
+) -> Result<v1::GetPolicyResponse, Status> {
+    service
+        .record("GetPolicy", by, json!({ "policy": request.policy }))
+        .await;
+    let in_force = || service.operations.policy().map(|policy| policy.hash());
+    let hash = match (request.policy, in_force()) {
+        (hash, _) if !hash.is_empty() => hash,
+        (_, Some(hash)) => hash.to_string(),
+        (_, None) => return Err(Status::not_found("no policy is in force")),
+    };
+    let kept = service.operations.kept_policy(&hash).map_err(refused)?;
+    let kept = kept.ok_or_else(|| Status::not_found("no policy with this hash was in force"))?;
+    let file = |(name, content)| v1::PolicyFile { name, content };
+    let installation = service.policy.installation().await;
+    Ok(v1::GetPolicyResponse {
+        policy: kept.hash,
+        since: Some(timestamp_from_millis(kept.since.as_millis())),
+        files: kept.files.into_iter().map(file).collect(),
+        installation: installation.map(|read| v1::PolicyFile {
+            name: read.name.to_string(),
+            content: read.bytes.to_vec(),
+        }),
     })
 }

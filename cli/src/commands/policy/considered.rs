@@ -1,26 +1,36 @@
 //! What a decision considered, a line each.
 
-use taskpass_broker::domain::policy::{CredentialVerdict, Decision, FailedCondition};
+use taskpass_broker::domain::policy::{
+    ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, FailedCondition,
+};
 
 /// The grants with the first condition that failed, and the credentials with what became of them.
 pub(super) fn lines(decision: &Decision) -> Vec<String> {
-    let grants = decision.grants.iter().map(|considered| {
-        let (grant, place) = (&considered.grant, &considered.place);
-        match &considered.failed {
-            None => format!("grant {grant} ({place}): applies"),
-            Some(failed) => format!("grant {grant} ({place}): {}", condition(failed)),
-        }
-    });
-    let credentials = decision.credentials.iter().map(|considered| {
-        let (name, place) = (&considered.name, &considered.place);
-        let verdict = verdict(&considered.verdict);
-        format!("credential {name} ({place}): {verdict}")
-    });
+    let grants = decision.grants.iter().map(grant);
+    let credentials = decision.credentials.iter().map(credential);
     grants.chain(credentials).collect()
 }
 
+/// A grant with the first condition that failed.
+pub(super) fn grant(considered: &ConsideredGrant) -> String {
+    let (grant, place) = (&considered.grant, &considered.place);
+    match &considered.failed {
+        None => format!("grant {grant} ({place}): applies"),
+        Some(failed) => format!("grant {grant} ({place}): {}", condition(failed)),
+    }
+}
+
+/// A credential with what became of it.
+pub(super) fn credential(considered: &ConsideredCredential) -> String {
+    let (name, place) = (&considered.name, &considered.place);
+    format!(
+        "credential {name} ({place}): {}",
+        verdict(&considered.verdict)
+    )
+}
+
 /// A condition that was not met.
-pub(super) fn condition(failed: &FailedCondition) -> String {
+fn condition(failed: &FailedCondition) -> String {
     let value = match &failed.value {
         Some(value) => format!("it is {value:?}"),
         None => "it is missing".to_owned(),
@@ -32,7 +42,7 @@ pub(super) fn condition(failed: &FailedCondition) -> String {
 }
 
 /// What became of a credential.
-pub(super) fn verdict(verdict: &CredentialVerdict) -> String {
+fn verdict(verdict: &CredentialVerdict) -> String {
     match verdict {
         CredentialVerdict::Permitted => "given".to_owned(),
         CredentialVerdict::NotWanted => "not asked for".to_owned(),

@@ -2,9 +2,12 @@
 
 mod considered;
 mod diff;
+mod explain;
 mod findings;
 mod loaded;
 mod reload;
+mod replay;
+mod show;
 mod status;
 mod test;
 
@@ -45,6 +48,15 @@ pub(crate) enum Command {
     /// Shows what changes in effect from one policy to another; needs no broker
     #[command(after_long_help = diff::EXAMPLES)]
     Diff(diff::Arguments),
+    /// Explains why a request is decided as it is, or a decision of the audit log
+    #[command(after_long_help = explain::EXAMPLES)]
+    Explain(explain::Arguments),
+    /// Replays the decisions of the audit log against a proposed policy
+    #[command(after_long_help = replay::EXAMPLES)]
+    Replay(replay::Arguments),
+    /// Shows the files of the policy in force at the broker, or of one that was
+    #[command(after_long_help = format!("{}\n\n{}", show::EXAMPLES, exit::CODES))]
+    Show(show::Arguments),
     /// Shows the policy in force at the broker, and why newer files were refused
     #[command(after_long_help = format!("{}\n\n{}", status::EXAMPLES, exit::CODES))]
     Status,
@@ -71,6 +83,9 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Check(check) => check.perform(context),
         Command::Test(arguments) => test::perform(&arguments, context),
         Command::Diff(arguments) => diff::perform(&arguments, context),
+        Command::Explain(arguments) => explain::perform(arguments, context),
+        Command::Replay(arguments) => replay::perform(&arguments, context),
+        Command::Show(arguments) => block_on(show::perform(arguments, context)),
         Command::Status => block_on(status::perform(context)),
         Command::Reload => block_on(reload::perform(context)),
     }

@@ -11,6 +11,7 @@ use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::source::SourceFile;
 use crate::domain::policy::tools::cases::Case;
+use crate::domain::policy::tools::input::Input;
 use given::Given;
 
 const TEST: Key<'static> = Key::new(
@@ -41,6 +42,32 @@ pub(in crate::domain::policy) fn test_files(
         return Err(report.into_findings());
     }
     Ok(cases)
+}
+
+/// Reads one request: what stands below `given` in a test. JSON is taken too, with the same keys.
+pub(in crate::domain::policy) fn request_file(file: &SourceFile) -> Result<Input, Vec<Diagnostic>> {
+    let mut report = Report::default();
+    let converted = from_json(file);
+    let file = converted.as_ref().unwrap_or(file);
+    let input = syntax::text(file, &mut report).and_then(|text| {
+        let tables = syntax::tables(&text, &mut report)?;
+        let top = text.place(0..0);
+        let root = Section::new(&text, &tables, top.clone(), "a request".to_owned());
+        Given::default()
+            .with_section(root, &mut report)
+            .finish(&top, &mut report)
+    });
+    match input {
+        Some(input) if !report.has_errors() => Ok(input),
+        Some(_) | None => Err(report.into_findings()),
+    }
+}
+
+/// The same file as TOML, if it is JSON.
+fn from_json(file: &SourceFile) -> Option<SourceFile> {
+    let value: serde_json::Value = serde_json::from_slice(&file.bytes).ok()?;
+    let text = toml::to_string(&value).ok()?;
+    Some(SourceFile::new(file.name.clone(), text.into_bytes()))
 }
 
 fn test_file(file: &SourceFile, cases: &mut Vec<Case>, report: &mut Report) {

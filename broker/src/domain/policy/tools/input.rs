@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use taskpass_identity::SpiffeId;
 
-use crate::domain::policy::{Request, Wanted};
+use crate::domain::policy::{Diagnostic, Request, SourceFile, Wanted, read};
 
 /// Everything that a decision is made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// Reads a file that holds one request: what stands below `given` in a test, as TOML or JSON.
+    pub fn read(file: &SourceFile) -> Result<Self, Vec<Diagnostic>> {
+        read::request_file(file)
+    }
+
     /// The request.
     pub fn request(&self) -> Request<'_> {
         Request {

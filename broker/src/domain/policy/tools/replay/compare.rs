@@ -78,7 +78,7 @@ impl Kind {
 }
 
 /// Everything that differs.
-pub(super) fn differences(then: &Given, now: &Given) -> Vec<Difference> {
+pub fn differences(then: &Given, now: &Given) -> Vec<Difference> {
     match (then, now) {
         (Given::Denied(before), Given::Denied(after)) if before == after => Vec::new(),
         (Given::Denied(before), Given::Denied(after)) => {

@@ -15,7 +15,7 @@ use taskpass_identity::SpiffeId;
 use super::recorded::{Given, NotDecidable, Recorded};
 use crate::domain::policy::snapshot::Policy;
 
-pub use compare::{Difference, Kind};
+pub use compare::{Difference, Kind, differences};
 
 /// Examples kept of each group.
 const MAX_EXAMPLES: usize = 3;

@@ -1,0 +1,114 @@
+//! `taskpass policy explain`: why a request is decided as it is, today or on the day that it was made.
+
+mod past;
+mod view;
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use taskpass_broker::config::policy_files;
+use taskpass_broker::domain::policy::tools::explain::explain;
+use taskpass_broker::domain::policy::tools::input::Input;
+use taskpass_broker::domain::policy::{SourceFile, Wanted};
+use taskpass_identity::SpiffeId;
+
+use super::loaded::{load, mistakes};
+use crate::commands::audit::RecordId;
+use crate::context::{Context, block_on};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::request::{CredentialArguments, ParameterArguments};
+use view::Explained;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  taskpass policy explain policy/ --workload spiffe://acme.example/prod/ci/docs/1 \\
+    --task deploy-docs --param ref=refs/heads/main
+  taskpass policy explain policy/ --request request.toml
+  taskpass policy explain --record dec_01k8m5v4x8e2rr9t6cz1j3q7yd
+  taskpass policy explain --record 4711 --output json | jq .explanation.near_misses
+
+A request file has what stands below `given` in a test, as TOML or JSON:
+  workload = \"spiffe://acme.example/prod/ci/docs/1\"
+  task = \"deploy-docs\"
+  params = { ref = \"refs/heads/main\" }
+
+Exit codes:
+  0 the request is allowed; 1 it is denied; 2 a file has a mistake
+  More: `taskpass help exit-codes`";
+
+/// The command line of `policy explain`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["workload", "request", "record"]))]
+pub(crate) struct Arguments {
+    /// The directory of the policy files [default: the current one]
+    #[arg(value_name = "DIR", conflicts_with = "record")]
+    directory: Option<PathBuf>,
+
+    /// The installation's facts [default: `installation.toml` beside DIR; with --record, the broker's]
+    #[arg(long, value_name = "FILE")]
+    installation: Option<PathBuf>,
+
+    /// The workload that asks
+    #[arg(long, value_name = "SPIFFE_ID", requires = "task")]
+    workload: Option<SpiffeId>,
+
+    /// The task that it asks for
+    #[arg(long, value_name = "TASK", requires = "workload")]
+    task: Option<String>,
+
+    #[command(flatten)]
+    params: ParameterArguments,
+
+    #[command(flatten)]
+    credentials: CredentialArguments,
+
+    /// Reads the request from a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "credentials"])]
+    request: Option<PathBuf>,
+
+    /// Explains a decision of the audit log by the policy of that day; asks the broker
+    #[arg(long, value_name = "ID", conflicts_with_all = ["params", "credentials"])]
+    record: Option<RecordId>,
+}
+
+/// Performs the command.
+pub(super) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let facts = arguments.installation.as_deref();
+    let explained = if let Some(record) = arguments.record {
+        block_on(past::explained(record, facts, context))?
+    } else {
+        let directory = arguments.directory.clone();
+        let loaded = load(&directory.unwrap_or_else(|| ".".into()), facts)?;
+        let input = arguments.input()?;
+        let explanation = explain(&loaded.policy, &input);
+        Explained::new(input, explanation)
+    };
+    context.output.show(&explained)?;
+    Ok(explained.exit())
+}
+
+impl Arguments {
+    fn input(self) -> Result<Input, Failure> {
+        if let Some(path) = &self.request {
+            let file: SourceFile = policy_files::read_one(path)
+                .map_err(|error| Failure::usage("cannot read the request").why(error))?;
+            return Input::read(&file)
+                .map_err(|found| mistakes("the request has", &found, std::slice::from_ref(&file)));
+        }
+        let (Some(workload), Some(task)) = (self.workload, self.task) else {
+            return Err(Failure::usage("no request is given").remedy("add --workload and --task"));
+        };
+        let wanted = self.credentials.wanted()?.into_iter().map(|one| Wanted {
+            name: one.name,
+            scopes: one.scopes,
+            lifetime: None,
+        });
+        Ok(Input {
+            workload,
+            task,
+            parameters: self.params.by_name()?,
+            wanted: wanted.collect(),
+        })
+    }
+}

@@ -3,7 +3,7 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "",
     "broker",
     "agent",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 30] = [
     "policy test",
     "policy diff",
     "policy explain",
+    "policy fmt",
     "policy replay",
     "policy show",
     "version",

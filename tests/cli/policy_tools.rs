@@ -1,4 +1,4 @@
-//! `policy test` and `policy diff`: a directory and what changes in it, on a laptop and in a pull request.
+//! `policy test`, `policy diff`, `policy fmt`: a directory and what changes in it, on a laptop and in a pull request.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -179,5 +179,36 @@ fn a_difference_is_one_of_effects() {
         stderr(&broken).contains("did you mean `task`?"),
         "{}",
         stderr(&broken)
+    );
+}
+
+#[test]
+fn files_are_brought_into_form_as_a_whole_or_not_at_all() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    let good = run(&["fmt", "--check"], &[&policy]);
+    assert_eq!(good.status.code(), Some(0), "{}", stdout(&good));
+    edit(&policy, "ci.toml", " = ", "=");
+    fs::write(policy.join("a.test.toml"), TESTS.replace(" = ", "=")).unwrap();
+    fs::write(policy.join("broken.toml"), "[task\n").unwrap();
+    let check = run(&["fmt", "--check", "--output", "json"], &[&policy]);
+    assert_eq!(check.status.code(), Some(2));
+    assert_eq!(json(&check)["changed"].as_array().unwrap().len(), 2);
+    fs::remove_file(policy.join("broken.toml")).unwrap();
+    assert_eq!(run(&["fmt", "--check"], &[&policy]).status.code(), Some(1));
+    assert_eq!(run(&["fmt"], &[&policy]).status.code(), Some(0));
+    assert_eq!(run(&["fmt", "--check"], &[&policy]).status.code(), Some(0));
+    assert_eq!(run(&["test"], &[&policy]).status.code(), Some(0));
+    fs::write(policy.join("broken.toml"), "a  = [\n").unwrap();
+    let refused = run(&["fmt"], &[&policy]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stdout(&refused).contains("broken.toml: line"),
+        "{}",
+        stdout(&refused)
+    );
+    assert_eq!(
+        fs::read_to_string(policy.join("broken.toml")).unwrap(),
+        "a  = [\n"
     );
 }

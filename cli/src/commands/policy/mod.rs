@@ -4,6 +4,7 @@ mod considered;
 mod diff;
 mod explain;
 mod findings;
+mod fmt;
 mod loaded;
 mod reload;
 mod replay;
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     /// Shows what changes in effect from one policy to another; needs no broker
     #[command(after_long_help = diff::EXAMPLES)]
     Diff(diff::Arguments),
+    /// Brings policy files and tests into their one canonical form
+    #[command(after_long_help = fmt::EXAMPLES)]
+    Fmt(fmt::Arguments),
     /// Explains why a request is decided as it is, or a decision of the audit log
     #[command(after_long_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
@@ -83,6 +87,7 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Check(check) => check.perform(context),
         Command::Test(arguments) => test::perform(&arguments, context),
         Command::Diff(arguments) => diff::perform(&arguments, context),
+        Command::Fmt(arguments) => fmt::perform(&arguments, context),
         Command::Explain(arguments) => explain::perform(arguments, context),
         Command::Replay(arguments) => replay::perform(&arguments, context),
         Command::Show(arguments) => block_on(show::perform(arguments, context)),

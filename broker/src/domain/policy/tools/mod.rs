@@ -3,6 +3,7 @@
 //! - [`cases`]: tests of a policy, and how much of it they touch
 //! - [`diff`]: what changes in effect from one policy to another
 //! - [`explain`]: why a request is decided as it is
+//! - [`mod@format`]: one canonical form of the files
 //! - [`input`]: a request that is kept
 //! - [`recorded`]: a decision as the audit log keeps it
 //! - [`replay`]: what requests of the past would get from a proposed policy
@@ -12,6 +13,7 @@ pub mod cases;
 mod classes;
 pub mod diff;
 pub mod explain;
+pub mod format;
 pub mod input;
 pub mod recorded;
 pub mod replay;

@@ -102,9 +102,15 @@ fn nothing_differs_where_nothing_was_changed() {
     assert_eq!(summary, expected);
 }
 
+/// Edits, and the groups that they make.
+type Row = (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
 #[test]
 fn every_change_of_effect_is_listed_and_no_other() {
-    let table: [(&[(&str, &str)], &[&str]); 10] = [
+    let table: [Row; 10] = [
         (&[("# A CI job", "# The CI job")], &[]),
         (
             &[("ttl = \"10m\"", "ttl = \"8m\"")],
@@ -196,7 +202,9 @@ fn repeated_denials_count_in_either_order() {
         if newest_first {
             records.reverse();
         }
-        records.into_iter().for_each(|record| replay.take(record));
+        for record in records {
+            replay.take(record);
+        }
         let report = replay.finish();
         assert_eq!((report.summary.different, report.groups[0].count), (5, 5));
     }

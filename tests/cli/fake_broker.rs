@@ -307,6 +307,34 @@ impl Admin for Answers {
         Err(unknown(Reason::Unimplemented))
     }
 
+    async fn get_audit_checkpoint(
+        &self,
+        _: Request<GetAuditCheckpointRequest>,
+    ) -> Answer<GetAuditCheckpointResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
+    async fn prove_audit_record(
+        &self,
+        _: Request<ProveAuditRecordRequest>,
+    ) -> Answer<ProveAuditRecordResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
+    async fn export_audit_records(
+        &self,
+        _: Request<ExportAuditRecordsRequest>,
+    ) -> Answer<ExportAuditRecordsResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
+    async fn erase_audit_details(
+        &self,
+        _: Request<EraseAuditDetailsRequest>,
+    ) -> Answer<EraseAuditDetailsResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
     async fn reload_policy(&self, _: Request<ReloadPolicyRequest>) -> Answer<ReloadPolicyResponse> {
         Err(unknown(Reason::Unimplemented))
     }

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::keys::key_set::KeySet;
+use crate::operations::audit_log::AuditLog;
 use crate::operations::gate::Gate;
 use crate::operations::{
     Operations, denials, end_job, expire, policy_change, silence, store_trouble,
@@ -111,6 +112,25 @@ pub fn spawn(
             }
         }),
     );
+}
+
+/// How often details that are too old are looked for.
+const RETAIN_EVERY: Duration = Duration::from_secs(3600);
+
+/// Erases details of audit records at this age, until `shutdown`.
+pub async fn retain(log: Arc<AuditLog>, age: Duration, shutdown: CancellationToken) {
+    let mut ticks = interval(RETAIN_EVERY);
+    let mut from = 1;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match log.retain(age, from).await {
+            Ok(next) => from = next,
+            Err(error) => tracing::error!(%error, "no details were erased by retention"),
+        }
+    }
 }
 
 type Work = Box<dyn FnMut() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>;

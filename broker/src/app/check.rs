@@ -6,7 +6,7 @@ use rustls::time_provider::DefaultTimeProvider;
 use taskpass_identity::SvidSource;
 use taskpass_identity::source::files::{self, SvidPaths};
 
-use crate::config::{BrokerConfig, policy_files, sealing_keys};
+use crate::config::{BrokerConfig, audit_key, policy_files, sealing_keys};
 use crate::domain::policy::{Installation, Policy};
 
 /// What is wrong with a configuration, each finding a line or more for people. Empty when it is good.
@@ -15,6 +15,7 @@ pub fn check(config: &BrokerConfig) -> Vec<String> {
         identity(config),
         sealing(config),
         store(config),
+        audit(config),
         policy(config),
     ]
     .concat()
@@ -60,6 +61,14 @@ fn store(config: &BrokerConfig) -> Vec<String> {
         })
         .into_iter()
         .collect()
+}
+
+/// A key that is not there yet is made at the first start.
+fn audit(config: &BrokerConfig) -> Vec<String> {
+    let found = config.audit_key.exists();
+    let read = found.then(|| audit_key::read(&config.audit_key).err());
+    let error = read.flatten().map(|error| error.to_string());
+    error.into_iter().collect()
 }
 
 fn policy(config: &BrokerConfig) -> Vec<String> {

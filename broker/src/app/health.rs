@@ -71,6 +71,9 @@ impl Health {
             self.policy(),
             self.refused_policy(),
             self.store(),
+            self.audit_log(),
+            self.late_audit_log(),
+            self.damaged_audit_log(),
             self.own_svid(),
             self.svid_files(),
         ];
@@ -90,6 +93,23 @@ impl Health {
         if let Ok(open) = self.operations.open_jobs() {
             let open = u32::try_from(open).unwrap_or(u32::MAX);
             metrics::gauge!("taskpass_open_jobs").set(f64::from(open));
+        }
+        self.gauge_audit_log();
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a gauge of records is exact up to 2^52"
+    )]
+    fn gauge_audit_log(&self) {
+        let status = self.operations.audit_log().status();
+        metrics::gauge!("taskpass_audit_tree_size").set(status.size as f64);
+        metrics::gauge!("taskpass_audit_unsequenced_records").set(status.unsequenced as f64);
+        metrics::gauge!("taskpass_audit_broken").set(f64::from(u8::from(status.trouble.is_some())));
+        metrics::gauge!("taskpass_audit_damaged_files").set(status.damaged.len() as f64);
+        if let Some(at) = status.signed_at {
+            let age = self.operations.now().since(at);
+            metrics::gauge!("taskpass_audit_checkpoint_age_seconds").set(age.as_secs_f64());
         }
     }
 
@@ -142,6 +162,37 @@ impl Health {
             None => None,
             Some(error) => Some(problem(error.to_string(), error.kind.remedy(), false)),
         }
+    }
+
+    fn audit_log(&self) -> Option<Problem> {
+        let trouble = self.operations.audit_log().status().trouble?;
+        let what = format!(
+            "the audit log is broken, and nothing is issued: {}",
+            trouble.what
+        );
+        Some(problem(what, trouble.remedy, false))
+    }
+
+    fn late_audit_log(&self) -> Option<Problem> {
+        let (since, why) = self.operations.audit_log().status().late?;
+        Some(problem(
+            format!("no checkpoint of the audit log could be published since {since}: {why}"),
+            "mend the disk of `[audit] directory`, or its permissions; records are kept in the store",
+            true,
+        ))
+    }
+
+    fn damaged_audit_log(&self) -> Option<Problem> {
+        let damaged = self.operations.audit_log().status().damaged;
+        let first = damaged.first()?;
+        Some(problem(
+            format!(
+                "{} published files of the audit log are not what its records give, the first `{first}`",
+                damaged.len()
+            ),
+            "find out who changed them; remove the files and restart the broker to have them written again",
+            true,
+        ))
     }
 
     fn own_svid(&self) -> Option<Problem> {

@@ -3,9 +3,11 @@
 //! - [`serve`]: from a configuration to a running broker
 //! - [`check`]: looks at everything that a configuration names, and changes nothing
 //! - [`workload_listener`], [`admin_listener`]: the two faces that know their callers
+//! - [`audit`]: the audit log
 //! - [`connection`], [`health`], [`policy_source`], [`background`]: what lives as long as the broker
 
 pub mod admin_listener;
+mod audit;
 pub mod background;
 pub mod check;
 pub mod connection;
@@ -142,12 +144,22 @@ pub async fn serve(
     let keys = Arc::new(open_keys(&config, store.as_ref(), &epoch)?);
     keys.add_missing(store.as_ref(), clock.now()).await?;
 
+    let shared = audit::Shared {
+        store: &store,
+        clock: &clock,
+        random: random.as_ref(),
+        origin: facts.audit_origin.clone(),
+        epoch,
+    };
+    let (audit_log, audit_files) = audit::open(&config, shared)?;
+
     let operations = Arc::new(Operations::new(Parts {
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
         signer: Arc::clone(&keys) as _,
         reader: Arc::clone(&keys) as _,
+        audit_log: Arc::clone(&audit_log),
         settings: Settings {
             issuer: config.issuer.clone(),
             rhythm: Rhythm {
@@ -210,6 +222,18 @@ pub async fn serve(
     };
 
     operations.append(started(&bound, started_at)).await?;
+    // Whether the store fits its log is known before anything is issued.
+    audit_log.sequence().await;
+    let every = config.audit_sequence_every;
+    tasks.spawn(Arc::clone(&audit_log).run(every, stop.clone()));
+    tasks.spawn(Arc::clone(&audit_log).survey(stop.clone()));
+    if let Some(age) = config.audit_retention {
+        tasks.spawn(background::retain(
+            Arc::clone(&audit_log),
+            age,
+            stop.clone(),
+        ));
+    }
     background::spawn(&mut tasks, &operations, &gate, (&keys, &store), &stop);
     tasks.spawn(Arc::clone(&policy).watch(Arc::clone(&operations), stop.clone()));
 
@@ -233,7 +257,8 @@ pub async fn serve(
     // Operations go last, so that readiness can be asked to the end.
     let mut last = JoinSet::new();
     if let Some(monitoring) = monitoring {
-        let router = crate::http::operations::router(Arc::clone(&health), metrics);
+        let router = crate::http::operations::router(Arc::clone(&health), metrics)
+            .merge(crate::http::audit_log::router(Arc::new(audit_files)));
         last.spawn(routes::serve_plain(monitoring, router, stop.clone()));
     }
 
@@ -248,6 +273,7 @@ pub async fn serve(
     operations.flush_denials().await;
     stop.cancel();
     tasks.join_all().await;
+    audit_log.sequence().await;
     last.join_all().await;
     tracing::info!("broker has stopped");
     Ok(())

@@ -32,6 +32,14 @@ pub struct BrokerConfig {
     pub store: PathBuf,
     /// How long ended jobs and leases are kept.
     pub retention: Duration,
+    /// Where the audit log is published.
+    pub audit_directory: PathBuf,
+    /// The file of the key that signs it.
+    pub audit_key: PathBuf,
+    /// How long details of audit records are kept; for good unless it says so.
+    pub audit_retention: Option<Duration>,
+    /// How often records are signed.
+    pub audit_sequence_every: Duration,
     /// Sealing keys by id, the first one seals.
     pub sealing_keys: Vec<(String, PathBuf)>,
     /// Where the broker listens.
@@ -75,6 +83,8 @@ struct File {
     store: StoreTable,
     sealing_key: Vec<SealingKeyTable>,
     #[serde(default)]
+    audit: AuditTable,
+    #[serde(default)]
     listen: ListenTable,
     #[serde(default)]
     heartbeat: HeartbeatTable,
@@ -100,6 +110,15 @@ struct TrustDomainTable {
 struct StoreTable {
     path: PathBuf,
     retention: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct AuditTable {
+    directory: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    retention: Option<String>,
+    sequence_every: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +191,9 @@ impl BrokerConfig {
             let message = "must be at least twice the interval, or one late beat ends every job";
             return Err(invalid("heartbeat.limit", message));
         }
+        let store = at(file.store.path);
+        let beside_store = |name: &str| store.with_file_name(name);
+        let audit = file.audit;
         if file.sealing_key.is_empty() {
             return Err(invalid(
                 "sealing_key",
@@ -193,7 +215,19 @@ impl BrokerConfig {
             trust_domains,
             policy: at(file.policy),
             installation: at(file.installation),
-            store: at(file.store.path),
+            audit_directory: audit
+                .directory
+                .map_or_else(|| beside_store("audit-log"), at),
+            audit_key: audit.key_file.map_or_else(|| beside_store("audit.key"), at),
+            audit_retention: audit
+                .retention
+                .map(|text| duration("audit.retention", Some(text), ""))
+                .transpose()?,
+            audit_sequence_every: match audit.sequence_every {
+                Some(text) => duration("audit.sequence_every", Some(text), "")?,
+                None => LOOK_EVERY,
+            },
+            store: store.clone(),
             retention: duration("store.retention", file.store.retention, "7d")?,
             sealing_keys: sealing_keys.collect(),
             listen: listen(file.listen, base)?,
@@ -213,6 +247,8 @@ impl BrokerConfig {
     }
 }
 
+/// Records are signed within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 const DEFAULT_CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const DEFAULT_CALL_BURST: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
@@ -332,6 +368,10 @@ file = "seal.key"
         assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
         assert_eq!(config.heartbeat_limit, Duration::from_secs(15));
         assert_eq!(config.retention, Duration::from_secs(7 * 86_400));
+        let state = Path::new("/var/lib/taskpass");
+        assert_eq!(config.audit_directory, state.join("audit-log"));
+        assert_eq!(config.audit_key, state.join("audit.key"));
+        assert_eq!(config.audit_retention, None);
         assert_eq!(config.listen.workload.port(), 8440);
         assert_eq!(
             config.listen.operations.unwrap().to_string(),
@@ -366,6 +406,11 @@ file = "seal.key"
                 "[store]",
                 "[store]\nretention = \"7 days\"",
                 "`store.retention`",
+            ),
+            (
+                "[store]",
+                "[audit]\nretention = \"soon\"\n[store]",
+                "`audit.retention`",
             ),
             (
                 "[store]",

@@ -1,9 +1,10 @@
 //! The only reader of files and environment.
 //!
 //! - [`broker`]: the file `broker.toml`
-//! - [`sealing_keys`]: the key files that it names
+//! - [`sealing_keys`], [`audit_key`]: the key files that it names
 //! - [`policy_files`]: the policy directory
 
+pub mod audit_key;
 pub mod broker;
 pub mod policy_files;
 pub mod sealing_keys;

@@ -71,6 +71,12 @@ pub enum Event {
     /// The broker started.
     #[serde(rename = "broker.started")]
     BrokerStarted,
+    /// The log goes on under another origin, in a store with a new epoch.
+    #[serde(rename = "log.continued")]
+    LogContinued,
+    /// Details of records were erased.
+    #[serde(rename = "audit.details_erased")]
+    DetailsErased,
 }
 
 /// One record, before it has its number.
@@ -181,9 +187,6 @@ impl Record {
     ///
     /// The salt keeps erased details from being guessed from their hash.
     pub fn leaf(&self, salt: &[u8; 32], details: &[u8]) -> Leaf {
-        let mut hash = Context::new(&SHA256);
-        hash.update(salt);
-        hash.update(details);
         Leaf {
             v: LEAF_VERSION,
             at: self.at,
@@ -197,9 +200,24 @@ impl Record {
             cause: self.cause,
             policy: self.policy.clone(),
             decision: self.decision.clone(),
-            details_sha256: data_encoding::HEXLOWER.encode(hash.finish().as_ref()),
+            details_sha256: commitment(salt, details),
         }
     }
+}
+
+impl Leaf {
+    /// Whether these are the details that it commits to.
+    pub fn commits_to(&self, salt: &[u8], details: &[u8]) -> bool {
+        self.details_sha256 == commitment(salt, details)
+    }
+}
+
+/// SHA-256 of salt ‖ details, in hexadecimal.
+fn commitment(salt: &[u8], details: &[u8]) -> String {
+    let mut hash = Context::new(&SHA256);
+    hash.update(salt);
+    hash.update(details);
+    data_encoding::HEXLOWER.encode(hash.finish().as_ref())
 }
 
 impl Event {
@@ -224,6 +242,8 @@ impl Event {
             Self::KeyCreated => "key.created",
             Self::StoreRecovered => "store.recovered",
             Self::BrokerStarted => "broker.started",
+            Self::LogContinued => "log.continued",
+            Self::DetailsErased => "audit.details_erased",
         }
     }
 }

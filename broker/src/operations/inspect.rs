@@ -10,6 +10,7 @@ use crate::ports::store::StoreError;
 use crate::ports::store::audit::{AuditPage, AuditQuery, RecordKey};
 use crate::ports::store::jobs::{JobPage, JobQuery};
 use crate::ports::store::policies::KeptPolicy;
+use crate::ports::store::tree::Entry;
 
 impl Operations {
     /// Lists jobs, newest first.
@@ -44,6 +45,13 @@ impl Operations {
     pub fn kept_policy(&self, hash: &str) -> Result<Option<KeptPolicy>, Refusal> {
         self.store
             .policy(hash)
+            .map_err(|error| self.store_failed(&error))
+    }
+
+    /// Reads audit records as they are hashed, after a number.
+    pub fn audit_entries(&self, after: u64, limit: usize) -> Result<Vec<Entry>, Refusal> {
+        self.store
+            .entries(after, limit)
             .map_err(|error| self.store_failed(&error))
     }
 

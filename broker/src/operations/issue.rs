@@ -44,7 +44,7 @@ impl Operations {
     /// Issues more credentials to a job of the caller's, if today's policy lets it.
     pub async fn issue(&self, caller: &Caller, request: IssueMore) -> Result<IssuedMore, Refusal> {
         let owner = self.admit_holder(caller, &request.holder).await?;
-        self.refuse_unless_clock_is_steady()?;
+        self.refuse_unless_sound()?;
         let now = self.now();
         let known = self
             .store

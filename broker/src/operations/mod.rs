@@ -8,8 +8,10 @@
 //! - [`policy_change`]: what a change of policy does to open jobs
 //! - [`policy_in_force`], [`denials`], [`pending_ends`], [`notices`], [`store_trouble`]: state that the use
 //!   cases share
+//! - [`audit_log`]: the Merkle tree over the audit records
 //! - [`tokens`]: from what policy permits to leases, and from leases to tokens
 
+pub mod audit_log;
 pub mod ban;
 pub mod denials;
 pub mod end_job;
@@ -64,6 +66,7 @@ pub struct Operations {
     denials: denials::Denials,
     clock_guard: Mutex<ClockGuard>,
     store_trouble: store_trouble::StoreTrouble,
+    audit_log: Arc<audit_log::AuditLog>,
     settings: Settings,
 }
 
@@ -90,6 +93,8 @@ pub struct Parts {
     pub signer: Arc<dyn Signer>,
     /// Recognises them.
     pub reader: Arc<dyn TokenReader>,
+    /// The Merkle tree over the audit records.
+    pub audit_log: Arc<audit_log::AuditLog>,
     /// The configuration.
     pub settings: Settings,
 }
@@ -104,6 +109,7 @@ impl Operations {
             random,
             signer,
             reader,
+            audit_log,
             settings,
         } = parts;
         let mut sessions = Sessions::new(settings.rhythm);
@@ -129,6 +135,7 @@ impl Operations {
             clock,
             random,
             signer,
+            audit_log,
             settings,
         })
     }
@@ -164,6 +171,24 @@ impl Operations {
     fn decision_id(&self, now: UnixMillis) -> Result<String, Refusal> {
         let random = random::array(self.random.as_ref()).map_err(|_| internal("no randomness"))?;
         Ok(type_id("dec_", now.as_millis(), random))
+    }
+
+    /// The Merkle tree over the audit records.
+    pub fn audit_log(&self) -> &Arc<audit_log::AuditLog> {
+        &self.audit_log
+    }
+
+    /// Refuses while the clock steps, and while the audit log is broken.
+    fn refuse_unless_sound(&self) -> Result<(), Refusal> {
+        self.refuse_unless_clock_is_steady()?;
+        if self.audit_log.is_broken() {
+            return Err(Refusal::new(
+                Reason::StoreUnavailable,
+                "the broker's audit log does not fit its store, so nothing is issued until an operator has \
+                 looked",
+            ));
+        }
+        Ok(())
     }
 
     fn refuse_unless_clock_is_steady(&self) -> Result<(), Refusal> {

@@ -80,7 +80,7 @@ impl Operations {
     /// Opens a job for the caller, if policy lets it.
     pub async fn open_job(&self, caller: &Caller, request: OpenJob) -> Result<OpenedJob, Refusal> {
         let owner = self.admit_holder(caller, &request.holder).await?;
-        self.refuse_unless_clock_is_steady()?;
+        self.refuse_unless_sound()?;
         let now = self.now();
         check_id_time(request.job, now)?;
         let policy = self.policy_or_refuse()?;

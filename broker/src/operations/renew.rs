@@ -47,7 +47,7 @@ impl Operations {
     /// Renews a lease of the caller's, if today's policy still grants all of it.
     pub async fn renew(&self, caller: &Caller, request: Renew) -> Result<RenewedLease, Refusal> {
         let owner = self.admit_holder(caller, &request.holder).await?;
-        self.refuse_unless_clock_is_steady()?;
+        self.refuse_unless_sound()?;
         let now = self.now();
         let known = self
             .store

@@ -3,8 +3,10 @@
 //! - [`clock`], [`random`]: time and randomness
 //! - [`store`]: everything durable
 //! - [`signer`]: signs tokens
+//! - [`log_files`]: the audit log's tiles and checkpoint, and who signs it
 
 pub mod clock;
+pub mod log_files;
 pub mod random;
 pub mod signer;
 pub mod store;

@@ -1961,6 +1961,121 @@ pub struct GetAuditRecordResponse {
     pub record: ::core::option::Option<AuditRecord>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAuditCheckpointRequest {
+    /// The range that `before` and `after` are asked for; 0 and 0 for none.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// 0: up to the end of what is signed.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAuditCheckpointResponse {
+    /// A signed note (C2SP tlog-checkpoint).
+    #[prost(string, tag = "1")]
+    pub checkpoint: ::prost::alloc::string::String,
+    /// name+id+key
+    #[prost(string, tag = "2")]
+    pub verifier_key: ::prost::alloc::string::String,
+    /// How many records it is over.
+    #[prost(uint64, tag = "3")]
+    pub size: u64,
+    /// Records that were committed and are not signed yet.
+    #[prost(uint64, tag = "4")]
+    pub unsequenced: u64,
+    /// Hashes of the fewest perfect subtrees before the range, from the left.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub before: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// And after it.
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub after: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProveAuditRecordRequest {
+    #[prost(oneof = "prove_audit_record_request::Key", tags = "1, 2")]
+    pub key: ::core::option::Option<prove_audit_record_request::Key>,
+}
+/// Nested message and enum types in `ProveAuditRecordRequest`.
+pub mod prove_audit_record_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Key {
+        #[prost(uint64, tag = "1")]
+        Number(u64),
+        #[prost(string, tag = "2")]
+        DecisionId(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProveAuditRecordResponse {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The text of a `.tlog-proof` file; its extra data is JSON: leaf, salt (hexadecimal), details.
+    #[prost(string, tag = "2")]
+    pub proof: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportAuditRecordsRequest {
+    /// Records after this number …
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+    /// … up to this one.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExportAuditRecordsResponse {
+    /// As many as fit; fewer than asked for, but none only at the end.
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<export_audit_records_response::Record>,
+}
+/// Nested message and enum types in `ExportAuditRecordsResponse`.
+pub mod export_audit_records_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Record {
+        #[prost(uint64, tag = "1")]
+        pub number: u64,
+        /// The entry, byte for byte.
+        #[prost(string, tag = "2")]
+        pub leaf: ::prost::alloc::string::String,
+        /// Both empty where they were erased.
+        #[prost(bytes = "vec", tag = "3")]
+        pub salt: ::prost::alloc::vec::Vec<u8>,
+        #[prost(string, tag = "4")]
+        pub details: ::prost::alloc::string::String,
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EraseAuditDetailsRequest {
+    /// Recorded in the audit log.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    #[prost(oneof = "erase_audit_details_request::Records", tags = "1, 2, 3")]
+    pub records: ::core::option::Option<erase_audit_details_request::Records>,
+}
+/// Nested message and enum types in `EraseAuditDetailsRequest`.
+pub mod erase_audit_details_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Numbers {
+        #[prost(uint64, repeated, tag = "1")]
+        pub numbers: ::prost::alloc::vec::Vec<u64>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Records {
+        #[prost(message, tag = "1")]
+        Numbers(Numbers),
+        #[prost(string, tag = "2")]
+        JobId(::prost::alloc::string::String),
+        #[prost(message, tag = "3")]
+        Before(::prost_types::Timestamp),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EraseAuditDetailsResponse {
+    /// How many records lost their details.
+    #[prost(uint64, tag = "1")]
+    pub erased: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReloadPolicyRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReloadPolicyResponse {
@@ -2431,6 +2546,106 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "GetAuditRecord"));
             self.inner.unary(req, path, codec).await
         }
+        /// The last signed checkpoint of the audit log, and what stands beside a range of its records.
+        pub async fn get_audit_checkpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAuditCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAuditCheckpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/GetAuditCheckpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "GetAuditCheckpoint"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One record with its proof, in the format of C2SP tlog-proof.
+        pub async fn prove_audit_record(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProveAuditRecordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProveAuditRecordResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/ProveAuditRecord",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "ProveAuditRecord"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records as they are hashed, with salt and details.
+        pub async fn export_audit_records(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportAuditRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportAuditRecordsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/ExportAuditRecords",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "ExportAuditRecords"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Erases details; proofs still hold.
+        pub async fn erase_audit_details(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EraseAuditDetailsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EraseAuditDetailsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/EraseAuditDetails",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "EraseAuditDetails"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn get_policy(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPolicyRequest>,
@@ -2709,6 +2924,38 @@ pub mod admin_server {
             request: tonic::Request<super::GetAuditRecordRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetAuditRecordResponse>,
+            tonic::Status,
+        >;
+        /// The last signed checkpoint of the audit log, and what stands beside a range of its records.
+        async fn get_audit_checkpoint(
+            &self,
+            request: tonic::Request<super::GetAuditCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAuditCheckpointResponse>,
+            tonic::Status,
+        >;
+        /// One record with its proof, in the format of C2SP tlog-proof.
+        async fn prove_audit_record(
+            &self,
+            request: tonic::Request<super::ProveAuditRecordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProveAuditRecordResponse>,
+            tonic::Status,
+        >;
+        /// Records as they are hashed, with salt and details.
+        async fn export_audit_records(
+            &self,
+            request: tonic::Request<super::ExportAuditRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportAuditRecordsResponse>,
+            tonic::Status,
+        >;
+        /// Erases details; proofs still hold.
+        async fn erase_audit_details(
+            &self,
+            request: tonic::Request<super::EraseAuditDetailsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EraseAuditDetailsResponse>,
             tonic::Status,
         >;
         async fn get_policy(
@@ -3351,6 +3598,186 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetAuditRecordSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/GetAuditCheckpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAuditCheckpointSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetAuditCheckpointRequest>
+                    for GetAuditCheckpointSvc<T> {
+                        type Response = super::GetAuditCheckpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAuditCheckpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_audit_checkpoint(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAuditCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/ProveAuditRecord" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProveAuditRecordSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ProveAuditRecordRequest>
+                    for ProveAuditRecordSvc<T> {
+                        type Response = super::ProveAuditRecordResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProveAuditRecordRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::prove_audit_record(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProveAuditRecordSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/ExportAuditRecords" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportAuditRecordsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ExportAuditRecordsRequest>
+                    for ExportAuditRecordsSvc<T> {
+                        type Response = super::ExportAuditRecordsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportAuditRecordsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::export_audit_records(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportAuditRecordsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/EraseAuditDetails" => {
+                    #[allow(non_camel_case_types)]
+                    struct EraseAuditDetailsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::EraseAuditDetailsRequest>
+                    for EraseAuditDetailsSvc<T> {
+                        type Response = super::EraseAuditDetailsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EraseAuditDetailsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::erase_audit_details(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EraseAuditDetailsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,11 +1,12 @@
 //! The service `Admin`, on a Unix socket: the operator is a user id that the kernel vouches for.
 //!
-//! - [`status`], [`jobs`], [`leases`], [`bans`], [`audit`], [`policy`]: the calls, by what they are about
+//! - [`status`], [`jobs`], [`leases`], [`bans`], [`audit`], [`audit_log`], [`policy`]: the calls, by what they are about
 //! - [`answers`]: puts records on the wire
 //! - [`pages`]: parts of requests that several calls share
 
 mod answers;
 mod audit;
+mod audit_log;
 mod bans;
 mod jobs;
 mod leases;
@@ -201,6 +202,46 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::GetPolicyResponse>, Status> {
         let by = operator(&request)?;
         policy::get(self, &by, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_audit_checkpoint(
+        &self,
+        request: Request<v1::GetAuditCheckpointRequest>,
+    ) -> Result<Response<v1::GetAuditCheckpointResponse>, Status> {
+        let by = operator(&request)?;
+        audit_log::checkpoint(self, &by, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn prove_audit_record(
+        &self,
+        request: Request<v1::ProveAuditRecordRequest>,
+    ) -> Result<Response<v1::ProveAuditRecordResponse>, Status> {
+        let by = operator(&request)?;
+        audit_log::prove(self, &by, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn export_audit_records(
+        &self,
+        request: Request<v1::ExportAuditRecordsRequest>,
+    ) -> Result<Response<v1::ExportAuditRecordsResponse>, Status> {
+        let by = operator(&request)?;
+        audit_log::export(self, &by, &request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn erase_audit_details(
+        &self,
+        request: Request<v1::EraseAuditDetailsRequest>,
+    ) -> Result<Response<v1::EraseAuditDetailsResponse>, Status> {
+        let by = operator(&request)?;
+        audit_log::erase(self, by, request.into_inner())
             .await
             .map(Response::new)
     }

@@ -5,6 +5,7 @@
 //!
 //! - [`jobs`]: jobs and leases, changed by the pure functions of [`crate::domain::change`]
 //! - [`audit`]: the audit log
+//! - [`tree`]: the Merkle tree over it
 //! - [`bans`], [`sessions`], [`keys`], [`policies`]: what else survives a restart
 
 pub mod audit;
@@ -13,6 +14,7 @@ pub mod jobs;
 pub mod keys;
 pub mod policies;
 pub mod sessions;
+pub mod tree;
 
 use std::fmt;
 
@@ -22,15 +24,32 @@ pub use jobs::JobStore;
 pub use keys::KeyStore;
 pub use policies::PolicyStore;
 pub use sessions::SessionStore;
+pub use tree::{EntryStore, TreeStore};
 
 /// The whole store, as the composition root passes it around.
 pub trait Store:
-    JobStore + AuditStore + BanStore + KeyStore + PolicyStore + SessionStore + 'static
+    JobStore
+    + AuditStore
+    + TreeStore
+    + EntryStore
+    + BanStore
+    + KeyStore
+    + PolicyStore
+    + SessionStore
+    + 'static
 {
 }
 
 impl<T> Store for T where
-    T: JobStore + AuditStore + BanStore + KeyStore + PolicyStore + SessionStore + 'static
+    T: JobStore
+        + AuditStore
+        + TreeStore
+        + EntryStore
+        + BanStore
+        + KeyStore
+        + PolicyStore
+        + SessionStore
+        + 'static
 {
 }
 

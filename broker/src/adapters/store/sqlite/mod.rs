@@ -5,7 +5,8 @@
 //!   [`transaction`], with [`live_jobs`] and [`audit_log`]
 //! - [`checkpointer`]: keeps the write-ahead log short
 //! - [`readers`]: the connections that only read
-//! - [`jobs`], [`audit`], [`bans`], [`sessions`], [`keys`], [`policies`]: the ports
+//! - [`jobs`], [`audit`], [`bans`], [`sessions`], [`keys`], [`policies`],
+//!   [`tree`]: the ports
 //! - [`change`], [`job_rows`], [`lease_rows`], [`listing`]: jobs and leases in the tables
 
 mod audit;
@@ -32,6 +33,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod tree;
 mod writer;
 
 use std::fs::File;

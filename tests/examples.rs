@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::support::client::token;
 use crate::support::installation::{BROKER, Installation, write_svid};
 use crate::support::process::BINARY;
+use crate::support::python;
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 const SERVER: &str = "spiffe://acme.example/prod/docs-api";
@@ -15,23 +16,6 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../examples")
         .join(name)
-}
-
-/// The Python with the packages of `tests/requirements.txt`, which `./check --setup` installs.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "`./check` says which Python has the packages"
-)]
-fn python() -> PathBuf {
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/python/bin/python");
-    let named = std::env::var_os("TASKPASS_TEST_PYTHON").map(PathBuf::from);
-    let python = named.unwrap_or(installed);
-    assert!(
-        python.exists(),
-        "no {}: type ./check --setup",
-        python.display()
-    );
-    python
 }
 
 /// The example's resource server, which dies with its test.

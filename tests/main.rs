@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod broker;
 mod cli;
 mod examples;

@@ -9,6 +9,8 @@
 //! - [`output`], [`failure`], [`remedies`], [`revocability`], [`exit`]: what people and programs get to see
 
 mod admin;
+#[cfg(feature = "broker")]
+mod audit_log;
 #[cfg(all(feature = "agent", feature = "broker"))]
 mod bench;
 mod command_line;

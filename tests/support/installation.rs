@@ -180,9 +180,14 @@ impl Installation {
         .await;
     }
 
+    /// Starts the broker again, which need not become ready.
+    pub(crate) fn restart_unready(&mut self) {
+        self.broker = start_broker(self.folder.path());
+    }
+
     /// Starts the broker again, after it was killed or stopped.
     pub(crate) async fn restart(&mut self) {
-        self.broker = start_broker(self.folder.path());
+        self.restart_unready();
         self.wait_until_ready().await;
     }
 

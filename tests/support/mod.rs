@@ -12,6 +12,7 @@ pub(crate) mod local;
 pub(crate) mod operator;
 pub(crate) mod process;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy.
@@ -34,4 +35,21 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     tokio::time::timeout(PATIENCE, wait)
         .await
         .unwrap_or_else(|_| panic!("never happened: {what}"))
+}
+
+/// The Python with the packages of `tests/requirements.txt`, which `./check --setup` installs.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "`./check` says which Python has the packages"
+)]
+pub(crate) fn python() -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/python/bin/python");
+    let named = std::env::var_os("TASKPASS_TEST_PYTHON").map(PathBuf::from);
+    let python = named.unwrap_or(installed);
+    assert!(
+        python.exists(),
+        "no {}: type ./check --setup",
+        python.display()
+    );
+    python
 }

@@ -141,17 +141,18 @@ pub async fn serve(
     let sqlite = SqliteStore::open(&config.store, &facts, Arc::clone(&random))?;
     let epoch = sqlite.epoch().to_vec();
     let store: Arc<dyn Store> = Arc::new(sqlite);
-    let keys = Arc::new(open_keys(&config, store.as_ref(), &epoch)?);
-    keys.add_missing(store.as_ref(), clock.now()).await?;
-
     let shared = audit::Shared {
         store: &store,
         clock: &clock,
         random: random.as_ref(),
         origin: facts.audit_origin.clone(),
-        epoch,
+        epoch: epoch.clone(),
     };
     let (audit_log, audit_files) = audit::open(&config, shared)?;
+    // Whether the store fits its log is known before anything is added to it.
+    audit_log.sequence().await;
+    let keys = Arc::new(open_keys(&config, store.as_ref(), &epoch)?);
+    keys.add_missing(store.as_ref(), clock.now()).await?;
 
     let operations = Arc::new(Operations::new(Parts {
         store: Arc::clone(&store),
@@ -222,7 +223,6 @@ pub async fn serve(
     };
 
     operations.append(started(&bound, started_at)).await?;
-    // Whether the store fits its log is known before anything is issued.
     audit_log.sequence().await;
     let every = config.audit_sequence_every;
     tasks.spawn(Arc::clone(&audit_log).run(every, stop.clone()));

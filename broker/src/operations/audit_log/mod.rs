@@ -186,7 +186,6 @@ impl AuditLog {
     pub async fn run(self: Arc<Self>, every: Duration, stop: CancellationToken) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.sequence().await,

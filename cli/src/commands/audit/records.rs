@@ -1,8 +1,8 @@
-//! `taskpass audit`: lists and shows audit records.
+//! `taskpass audit list` and `taskpass audit show`.
 
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use taskpass_proto::ids::JobId;
 use taskpass_proto::v1::get_audit_record_request::Key;
 use taskpass_proto::v1::{GetAuditRecordRequest, ListAuditRecordsRequest};
@@ -10,32 +10,21 @@ use taskpass_proto::v1::{GetAuditRecordRequest, ListAuditRecordsRequest};
 use crate::admin::audit::{Record, Records};
 use crate::admin::{self, failed};
 use crate::commands::pages::Limit;
-use crate::context::{Context, block_on};
-use crate::exit::{self, Exit};
+use crate::context::Context;
+use crate::exit::Exit;
 use crate::failure::Failure;
 
-const LIST_EXAMPLES: &str = "\
+pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
   taskpass audit list
   taskpass audit list --event job.denied --subject spiffe://acme.example/agents/triage
   taskpass audit list --job job_01k8m5v4x8e2rr9t6cz1j3q7yd --oldest-first
   taskpass audit list --oldest-first --position 4711 --limit 500 --output json";
 
-const SHOW_EXAMPLES: &str = "\
+pub(super) const SHOW_EXAMPLES: &str = "\
 Examples:
   taskpass audit show 4711
   taskpass audit show dec_01k8m5v4x8e2rr9t6cz1j3q7yd";
-
-/// Lists and shows audit records
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Lists audit records, newest first
-    #[command(after_long_help = format!("{LIST_EXAMPLES}\n\n{}", exit::CODES))]
-    List(List),
-    /// Shows one audit record: by number, or by the id that a refusal names
-    #[command(after_long_help = format!("{SHOW_EXAMPLES}\n\n{}", exit::CODES))]
-    Show(Show),
-}
 
 /// The command line of `audit list`.
 #[derive(Debug, Args)]
@@ -81,18 +70,9 @@ pub(crate) enum RecordId {
     Decision(String),
 }
 
-/// Performs the command.
-pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failure> {
-    block_on(async {
-        match command {
-            Command::List(list) => list.perform(context).await,
-            Command::Show(show) => show.perform(context).await,
-        }
-    })
-}
-
 impl List {
-    async fn perform(self, context: &Context) -> Result<Exit, Failure> {
+    /// Performs the command.
+    pub(super) async fn perform(self, context: &Context) -> Result<Exit, Failure> {
         let mut client = admin::connect(&context.admin_socket()).await?;
         let mut records = Vec::new();
         let mut position = self.position.unwrap_or(0);
@@ -126,7 +106,8 @@ impl List {
 }
 
 impl Show {
-    async fn perform(self, context: &Context) -> Result<Exit, Failure> {
+    /// Performs the command.
+    pub(super) async fn perform(self, context: &Context) -> Result<Exit, Failure> {
         let mut client = admin::connect(&context.admin_socket()).await?;
         let key = Key::from(self.id);
         let found = client

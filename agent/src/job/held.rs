@@ -1,6 +1,5 @@
 //! A credential in the agent's hands.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use taskpass_proto::ids::JobId;
@@ -8,6 +7,7 @@ use taskpass_proto::time::from_wire;
 use taskpass_proto::v1;
 use zeroize::Zeroizing;
 
+use super::secret::Secret;
 use crate::clock::Instant;
 use crate::journal::Journal;
 use crate::renewal;
@@ -40,7 +40,7 @@ pub struct Held {
 #[derive(Debug, Clone)]
 pub struct Token {
     /// The secret.
-    pub secret: Arc<Zeroizing<String>>,
+    pub secret: Secret,
     /// What kind it is.
     pub kind: String,
     /// When it ends, since boot.
@@ -77,7 +77,7 @@ impl Held {
             lease: issued.lease_id,
             generation: issued.generation,
             token: Some(Token {
-                secret: Arc::new(Zeroizing::new(secret)),
+                secret: Secret::new(secret),
                 kind: issued.r#type,
                 expires_at: asked_at + expires_in,
                 expires_at_millis: millis.unwrap_or_default(),

@@ -255,7 +255,7 @@ fn credential(held: &Held, now: Instant) -> Option<Value> {
     Some(json!({
         "name": held.name,
         "type": token.kind,
-        "token": token.secret.as_str(),
+        "token": token.secret.expose(),
         "lease": held.lease,
         "generation": held.generation,
         "expires_in": token.expires_at.saturating_sub(now).as_secs_f64(),

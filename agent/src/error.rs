@@ -8,6 +8,7 @@ use taskpass_identity::source::files::FileError;
 
 use crate::broker::grpc::CannotConnect;
 use crate::config::ConfigError;
+use crate::hand_over::successor::NotHandedOver;
 
 /// Why the agent does not start, or stops by itself.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,23 @@ pub enum AgentError {
     /// The system's source of randomness failed.
     #[error("the system's source of randomness failed; nothing can be started without it")]
     Random,
+    /// The agent that runs goes on.
+    #[error("the agent that runs goes on and has not handed over: {0}")]
+    NotHandedOver(NotHandedOver),
+    /// Its callers would not find the new one.
+    #[error(
+        "the agent that runs listens at `{}`, and the configuration says `{}`; a socket moves with a restart, \
+         not with an upgrade", from.display(), to.display()
+    )]
+    SocketMoved {
+        /// Where it is.
+        from: PathBuf,
+        /// Where it should be.
+        to: PathBuf,
+    },
+    /// A part of the agent ended by itself.
+    #[error("a bug: a part of the agent ended by itself; see its log")]
+    Broken,
     /// A newer start of the same holder has taken over.
     #[error(
         "the broker knows a newer start of this agent, which holds its jobs now; if no other agent \

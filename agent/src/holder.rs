@@ -23,7 +23,8 @@ pub struct Holder {
     /// From 1, raised at each start.
     pub incarnation: u64,
     /// Held while the agent runs: two agents with one state would supersede each other.
-    _lock: File,
+    lock: File,
+    state: PathBuf,
 }
 
 /// The state directory cannot be used.
@@ -83,7 +84,16 @@ impl Holder {
         let lock = lock.map_err(failed(&lock_path))?;
         lock.try_lock()
             .map_err(|_| HolderError::InUse(state.to_owned()))?;
+        Self::locked(state, lock, random)
+    }
 
+    /// The same for a state directory whose lock was handed over. The holder of before is not disturbed: what
+    /// is raised here counts only once the broker hears of it.
+    pub fn locked(state: &Path, lock: File, random: &Random) -> Result<Self, HolderError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| HolderError::State { path, source }
+        };
         let secret_path = state.join(SECRET);
         if !secret_path.exists() {
             let secret = Zeroizing::new(random.bytes::<32>()?);
@@ -114,8 +124,19 @@ impl Holder {
         Ok(Self {
             secret,
             incarnation,
-            _lock: lock,
+            lock,
+            state: state.to_owned(),
         })
+    }
+
+    /// Its state directory.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The lock of the state directory; every copy holds it.
+    pub fn lock(&self) -> &File {
+        &self.lock
     }
 
     /// The same for the wire.

@@ -9,23 +9,28 @@
 //! - [`renewal`]: when to renew
 //! - [`watch`]: what jobs are tied to
 //! - [`local_api`]: HTTP on the local socket
-//! - [`serve`]: all of it together
+//! - [`hand_over`]: the upgrade, while jobs go on
+//! - [`serve`]: all of it together; `start`, `running`, `service`: what that begins with, and what it does
 
 pub mod broker;
 pub mod callers;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod hand_over;
 pub mod holder;
 pub mod job;
 pub mod journal;
 pub mod local_api;
 pub mod random;
 pub mod renewal;
+mod running;
 mod serve;
+mod service;
+mod start;
 pub mod status;
 pub mod watch;
 
 pub use config::{AgentConfig, ConfigError};
 pub use error::AgentError;
-pub use serve::serve;
+pub use serve::{Role, serve, serve_as};

@@ -1,16 +1,15 @@
 //! Puts the agent together, serves, and takes it apart again.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::time_provider::DefaultTimeProvider;
 use taskpass_identity::source::files::{self, SvidPaths};
 use taskpass_identity::tls::TlsIdentity;
 use taskpass_identity::{SpiffeId, SvidSource};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::grpc::GrpcBroker;
@@ -20,23 +19,44 @@ use crate::callers::peer::check_kernel;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AgentConfig, BrokerConfig};
 use crate::error::AgentError;
-use crate::holder::{Holder, HolderError};
+use crate::hand_over::upgrade::{Relaunch, Upgrades};
 use crate::job::keeper::{Keeper, Parts};
-use crate::journal::{JournalFile, Writer};
-use crate::local_api::listener::LocalListener;
-use crate::local_api::routes::{self, Local};
+use crate::journal::Writer;
+use crate::local_api::routes::Local;
 use crate::random::Random;
+use crate::running::Standing;
+use crate::service::Service;
+use crate::start::Start;
 use crate::status::{IdentityParts, NodeStatus};
 
-/// How long a stop waits for the broker to confirm the ends of all jobs.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Ends that the broker tells of and that wait to be looked at.
 const TOLD: usize = 1024;
+/// Operators and successors that wait to be heard.
+const ASKS: usize = 4;
+
+/// How an agent starts, and how its successor would.
+#[derive(Debug, Default)]
+pub struct Role {
+    /// Whether it takes over from the agent that runs with the same state.
+    pub takes_over: bool,
+    /// How it is started anew when an upgrade is asked for; without it none can be.
+    pub relaunch: Option<Relaunch>,
+}
 
 /// Runs an agent until `shutdown`; tells `ready` once local callers are answered.
 ///
 /// A stop closes every job: nobody would renew what they hold.
 pub async fn serve(
+    config: AgentConfig,
+    shutdown: CancellationToken,
+    ready: oneshot::Sender<()>,
+) -> Result<(), AgentError> {
+    serve_as(Role::default(), config, shutdown, ready).await
+}
+
+/// The same in a role. It also ends, closing nothing, once a successor has taken over.
+pub async fn serve_as(
+    role: Role,
     config: AgentConfig,
     shutdown: CancellationToken,
     ready: oneshot::Sender<()>,
@@ -75,18 +95,31 @@ pub async fn serve(
     } = &config.broker;
     let broker = Arc::new(GrpcBroker::new(address, spiffe_id, &identities)?);
 
-    // From here on the agent is a new start of its holder.
-    let holder = Holder::start(&config.state, &random).map_err(state_error)?;
-    let (file, remembered) =
-        JournalFile::open(&config.state).map_err(|error| AgentError::State {
-            path: config.state.clone(),
-            why: format!("the journal: {error}"),
-        })?;
-    let (writer, journal) = Writer::new(file);
+    // Everything that can fail has been tried; only now an agent that runs is asked to stand still.
+    let start = if role.takes_over {
+        Start::in_place(&config, &random).await?
+    } else {
+        Start::alone(&config, &random)?
+    };
+    let Start {
+        holder,
+        journal,
+        found,
+        listener,
+        asks,
+        claim,
+    } = start;
+    if let Some(claim) = claim {
+        let taken = spawn_blocking(move || claim.take()).await;
+        taken
+            .map_err(|bug| io::Error::other(bug).into())
+            .and_then(|taken| taken)
+            .map_err(AgentError::NotHandedOver)?;
+        tracing::info!("took over from the agent before");
+    }
+    let (writer, journal) = Writer::new(journal);
     let mut writing = JoinSet::new();
     writing.spawn_blocking(move || writer.run());
-    let listener = LocalListener::bind(&config.socket, config.limits.connections)
-        .map_err(|error| socket_error(&config.socket.path, &error))?;
 
     let host = rustix::system::uname()
         .nodename()
@@ -102,13 +135,13 @@ pub async fn serve(
             broker: Arc::clone(&broker) as _,
             holder: holder.to_wire(),
             identities: names.zip(live.iter().cloned()).collect(),
-            journal,
+            journal: journal.clone(),
             clock: Arc::clone(&clock),
             random: random.clone(),
             host: host.clone(),
             max_jobs_per_uid: config.limits.live_jobs_per_uid,
         },
-        remembered,
+        found,
         told,
     );
     let mut sessions = JoinSet::new();
@@ -126,10 +159,9 @@ pub async fn serve(
         };
         sessions.spawn(session.run(stop.clone()));
     }
-    tasks.spawn(keeper.run());
 
     let local = Local {
-        jobs: jobs.clone(),
+        jobs,
         callers: Arc::new(mapping),
         clock: Arc::clone(&clock),
         status: Arc::new(NodeStatus {
@@ -142,29 +174,24 @@ pub async fn serve(
             bundles,
             clock,
         }),
+        leaving: CancellationToken::new(),
     };
-    let accepting = CancellationToken::new();
-    let local_socket = listener.serve(routes::router(local), jobs.clone(), accepting.clone());
-    let mut faces = JoinSet::new();
-    faces.spawn(local_socket);
+    let (asked_by, asked) = mpsc::channel(ASKS);
+    tasks.spawn(asks.serve(asked_by));
+    let service = Service {
+        local,
+        journal,
+        holder: &holder,
+        asked,
+        upgrades: Upgrades::new(role.relaunch),
+        sessions: &mut sessions,
+    };
     tracing::info!(agent.socket = %config.socket.path.display(), "agent serves");
-    let _ = ready.send(());
-
-    let outcome = tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        Some(Ok(Err(_))) = sessions.join_next() => {
-            Err(AgentError::Superseded(config.state.clone()))
-        }
-    };
-    tracing::info!("agent stops");
-    accepting.cancel();
-    faces.join_all().await;
-    if outcome.is_ok() {
-        jobs.close_all(STOP_PATIENCE).await;
-    }
+    let outcome = service
+        .run(Standing { listener, keeper }, shutdown, ready)
+        .await;
     stop.cancel();
     sessions.shutdown().await;
-    drop(jobs);
     tasks.shutdown().await;
     // Nobody can say anything any more: what was said is written, and the writer ends.
     writing.join_all().await;
@@ -192,37 +219,4 @@ fn bundle(
         spiffe_id, bundle, ..
     } = &config.broker;
     [(spiffe_id.trust_domain().clone(), bundle.clone())].into()
-}
-
-fn state_error(error: HolderError) -> AgentError {
-    match error {
-        HolderError::InUse(path) => AgentError::StateInUse(path),
-        HolderError::Random(_) => AgentError::Random,
-        HolderError::OpenToOthers { path, mode } => AgentError::State {
-            path,
-            why: format!("others may enter it (mode {mode:04o}); run `chmod 0700` on it"),
-        },
-        HolderError::Damaged(path) => {
-            let why = "it is damaged; remove it, and the jobs of this agent end by themselves";
-            AgentError::State {
-                path,
-                why: why.to_owned(),
-            }
-        }
-        HolderError::State { path, source } => AgentError::State {
-            path,
-            why: source.to_string(),
-        },
-    }
-}
-
-fn socket_error(path: &Path, error: &io::Error) -> AgentError {
-    let path = path.to_owned();
-    match error.kind() {
-        io::ErrorKind::AddrInUse => AgentError::SocketInUse(path),
-        _ => AgentError::Socket {
-            path,
-            why: error.to_string(),
-        },
-    }
 }

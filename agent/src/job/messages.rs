@@ -259,17 +259,31 @@ impl Jobs {
     /// Closes a job, and waits up to `patience` for the broker to confirm it. The end is in the journal
     /// before anything is answered.
     pub async fn close(&self, close: Close, patience: Duration) -> Result<Closed, JobError> {
+        self.close_unless(close, patience, std::future::pending())
+            .await
+    }
+
+    /// The same, and waits no longer than until `leaving`.
+    pub async fn close_unless(
+        &self,
+        close: Close,
+        patience: Duration,
+        leaving: impl Future<Output = ()>,
+    ) -> Result<Closed, JobError> {
         let cause = close.cause;
         let closing = self.ask(|reply| Message::Close { close, reply }).await?;
         // A disk that fails keeps no job alive: the broker is being told already.
         let _ = closing.journalled.wait().await;
-        match tokio::time::timeout(patience, closing.confirmed).await {
-            Ok(closed) => closed.map_err(|_| JobError::Stopping),
-            // In effect here already; it is repeated until it is confirmed.
-            Err(_) => Ok(Closed {
-                confirmed: false,
-                cause,
-            }),
+        let pending = Closed {
+            confirmed: false,
+            cause,
+        };
+        // In effect here already; it is repeated until it is confirmed.
+        tokio::select! {
+            biased;
+            closed = closing.confirmed => closed.map_err(|_| JobError::Stopping),
+            () = tokio::time::sleep(patience) => Ok(pending),
+            () = leaving => Ok(pending),
         }
     }
 

@@ -42,6 +42,18 @@ impl Activity {
         self.0.send_modify(|state| state.anchored = true);
     }
 
+    /// Whether no request is under way.
+    pub fn is_quiet(&self) -> bool {
+        self.0.borrow().under_way == 0
+    }
+
+    /// Waits until no request is under way.
+    pub async fn quiet(&self) {
+        let mut states = self.0.subscribe();
+        // The sender is ours.
+        let _ = states.wait_for(|state| state.under_way == 0).await;
+    }
+
     /// Waits until the connection has been idle for too long. Half a request is none.
     pub async fn idle(&self) {
         let mut states = self.0.subscribe();

@@ -1,4 +1,5 @@
-//! Follows a job: a line of JSON for each change, until it has ended.
+//! Follows a job: a line of JSON for each change, until it has ended. When the agent is upgraded the stream
+//! ends without that, and is to be asked for again.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::activity::UnderWay;
 use super::wire;
 use crate::clock::Clock;
 use crate::job::view::{JobView, Stage};
@@ -18,25 +19,25 @@ use crate::job::view::{JobView, Stage};
 pub fn follow(
     view: watch::Receiver<JobView>,
     clock: Arc<dyn Clock>,
-    under_way: UnderWay,
+    leaving: CancellationToken,
 ) -> Response {
-    let lines = stream::unfold(Some((view, false, under_way)), move |state| {
-        let clock = Arc::clone(&clock);
+    let lines = stream::unfold(Some((view, false)), move |state| {
+        let (clock, leaving) = (Arc::clone(&clock), leaving.clone());
         async move {
-            let (mut view, begun, under_way) = state?;
+            let (mut view, begun) = state?;
             loop {
                 if begun {
-                    view.changed().await.ok()?;
+                    leaving.run_until_cancelled(view.changed()).await?.ok()?;
                 }
                 let now = view.borrow_and_update().clone();
                 let over = matches!(now.stage, Stage::Closing(_) | Stage::Ended(_));
                 if let Some(event) = wire::event(&now, clock.since_boot()) {
                     let line = Bytes::from(format!("{event}\n"));
-                    let next = (!over).then_some((view, true, under_way));
+                    let next = (!over).then_some((view, true));
                     return Some((Ok::<_, Infallible>(line), next));
                 }
                 if !begun {
-                    view.changed().await.ok()?;
+                    leaving.run_until_cancelled(view.changed()).await?.ok()?;
                 }
             }
         }

@@ -1,98 +1,87 @@
 //! Accepts local callers, and asks the kernel who they are before anything they say is read.
 
-use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
-use hyper_util::rt::TokioIo;
-use taskpass_proto::ids::JobId;
-use taskpass_proto::v1;
+use hyper::body::Bytes;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
-use super::activity::Activity;
+use super::connection::{self, Halt, Parked};
 use super::places::Places;
 use super::problem::Problem;
+use super::stream::LocalStream;
 use crate::callers::Peer;
 use crate::config::SocketConfig;
-use crate::job::messages::{Close, Jobs};
+use crate::job::messages::Jobs;
 
 /// The system has no file descriptors left: wait this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Answers under way when a connection is to end have this long.
-const DRAIN: Duration = Duration::from_secs(1);
 
-/// A connection of a local caller.
-#[derive(Debug)]
-pub struct Connection {
-    /// Who it is.
-    pub peer: Peer,
-    /// Whether it is of use.
-    pub activity: Activity,
-    /// Jobs that end when it closes.
-    tied: Mutex<Vec<JobId>>,
-}
-
-/// The local socket.
+/// The local socket, with the connections that wait to be served on.
 #[derive(Debug)]
 pub struct LocalListener {
     listener: UnixListener,
     path: PathBuf,
     places: Arc<Places>,
-}
-
-impl Connection {
-    /// Ties a job to this connection, which may stay idle from now on.
-    pub fn close_with_it(&self, job: JobId) {
-        self.activity.anchor();
-        self.tied
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(job);
-    }
-
-    fn tied(&self) -> Vec<JobId> {
-        std::mem::take(&mut *self.tied.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+    parked: Vec<Parked>,
 }
 
 impl LocalListener {
     /// Binds the socket, in the place of one that nobody listens on any more.
     pub fn bind(socket: &SocketConfig, connections: usize) -> io::Result<Self> {
-        let path = &socket.path;
-        remove_stale(path)?;
-        let listener = UnixListener::bind(path)?;
-        if let Some(gid) = socket.gid {
-            std::os::unix::fs::chown(path, None, Some(gid))?;
-        }
-        fs::set_permissions(path, Permissions::from_mode(socket.mode))?;
-        let places = Arc::new(Places::new(connections));
-        Ok(Self {
-            listener,
-            path: path.clone(),
-            places,
-        })
+        remove_stale(&socket.path)?;
+        let listener = UnixListener::bind(&socket.path)?;
+        Self::of(listener, socket, connections)
     }
 
-    /// Serves until `shutdown`.
-    pub async fn serve(self, router: Router, jobs: Jobs, shutdown: CancellationToken) {
-        let connections = TaskTracker::new();
+    /// Goes on with a socket that is bound, and with its connections.
+    pub fn adopt(
+        listener: std::os::unix::net::UnixListener,
+        parked: Vec<Parked>,
+        socket: &SocketConfig,
+        connections: usize,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let this = Self::of(UnixListener::from_std(listener)?, socket, connections)?;
+        Ok(Self { parked, ..this })
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The connections that wait to be served on.
+    pub fn parked(&self) -> &[Parked] {
+        &self.parked
+    }
+
+    /// Serves until it is halted; gives itself back if it was left for somebody else to go on.
+    pub async fn serve(mut self, router: Router, jobs: Jobs, halt: Halt) -> Option<Self> {
+        let mut connections = JoinSet::new();
+        for parked in std::mem::take(&mut self.parked) {
+            // They were let in before, and keep their place whatever the limit is now.
+            let place = Places::take(&self.places, parked.peer.uid);
+            let (router, jobs, halt) = (router.clone(), jobs.clone(), halt.clone());
+            connections.spawn(async move {
+                let _place = place;
+                connection::serve(parked, router, &jobs, halt).await
+            });
+        }
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = shutdown.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                () = halt.stop.cancelled() => break,
+                () = halt.leave.cancelled() => break,
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
@@ -114,70 +103,43 @@ impl LocalListener {
                 refuse(&stream);
                 continue;
             };
-            let (router, jobs, shutdown) = (router.clone(), jobs.clone(), shutdown.clone());
+            let (router, jobs, halt) = (router.clone(), jobs.clone(), halt.clone());
+            let accepted = Parked {
+                stream: LocalStream::new(Bytes::new(), stream),
+                peer,
+                tied: vec![],
+            };
             connections.spawn(async move {
-                serve_connection(stream, peer, router, &jobs, shutdown).await;
-                drop(place);
+                let _place = place;
+                connection::serve(accepted, router, &jobs, halt).await
             });
         }
-        connections.close();
-        connections.wait().await;
-        let _ = fs::remove_file(&self.path);
+        let left = connections.join_all().await;
+        if halt.stop.is_cancelled() {
+            let _ = fs::remove_file(&self.path);
+            return None;
+        }
+        self.parked = left.into_iter().flatten().collect();
+        Some(self)
+    }
+
+    fn of(listener: UnixListener, socket: &SocketConfig, connections: usize) -> io::Result<Self> {
+        if let Some(gid) = socket.gid {
+            std::os::unix::fs::chown(&socket.path, None, Some(gid))?;
+        }
+        fs::set_permissions(&socket.path, Permissions::from_mode(socket.mode))?;
+        Ok(Self {
+            listener,
+            path: socket.path.clone(),
+            places: Arc::new(Places::new(connections)),
+            parked: vec![],
+        })
     }
 }
 
-async fn serve_connection(
-    stream: UnixStream,
-    peer: Peer,
-    router: Router,
-    jobs: &Jobs,
-    shutdown: CancellationToken,
-) {
-    let connection = Arc::new(Connection {
-        peer,
-        activity: Activity::default(),
-        tied: Mutex::default(),
-    });
-    let of_requests = Arc::clone(&connection);
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&of_requests));
-        let router = router.clone();
-        async move {
-            match router.oneshot(request.map(Body::new)).await {
-                Ok(response) => Ok::<_, Infallible>(response),
-                Err(never) => match never {},
-            }
-        }
-    });
-    let mut builder = Builder::new();
-    // This one also counts while nothing is asked, and would end jobs that are tied to the connection:
-    // `Activity` says when it is idle for too long.
-    builder.header_read_timeout(None);
-    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        _ = served.as_mut() => {}
-        () = ended(&connection.activity, &shutdown) => {
-            served.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(DRAIN, served).await;
-        }
-    }
-    for job in connection.tied() {
-        let close = Close {
-            id: job,
-            uid: None,
-            cause: v1::Cause::JobClosed,
-            exit_status: None,
-        };
-        let closed = jobs.close(close, Duration::ZERO).await;
-        tracing::info!(job.id = %job, job.known = closed.is_ok(), "connection closed; job closes");
-    }
-}
-
-/// Waits until a connection has no right to live any more.
-async fn ended(activity: &Activity, shutdown: &CancellationToken) {
-    tokio::select! {
-        () = activity.idle() => {}
-        () = shutdown.cancelled() => {}
+impl AsFd for LocalListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

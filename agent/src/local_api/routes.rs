@@ -17,9 +17,10 @@ use taskpass_proto::ids::JobId;
 use taskpass_proto::limits::MAX_REQUEST_BYTES;
 use taskpass_proto::v1;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
+use super::connection::Connection;
 use super::events;
-use super::listener::Connection;
 use super::problem::Problem;
 use super::wire::{self, AddAnchor, Anchor, CloseJob, CloseQuery, IssueMore, OpenJob};
 use crate::callers::Mapping;
@@ -47,6 +48,8 @@ pub struct Local {
     pub clock: Arc<dyn Clock>,
     /// How the node stands.
     pub status: Arc<NodeStatus>,
+    /// Cancelled when somebody else is to go on: long answers end.
+    pub leaving: CancellationToken,
 }
 
 type Answer = Result<Json<Value>, Problem>;
@@ -69,11 +72,8 @@ pub fn router(local: Local) -> Router {
         .with_state(local)
 }
 
-/// Around every call: the connection is of use, the body is small and comes soon, and nobody keeps the
-/// answer.
+/// Around every call: the body is small and comes soon, and nobody keeps the answer.
 async fn answer(request: Request, next: Next) -> Result<Response, Problem> {
-    let connection = request.extensions().get::<Arc<Connection>>();
-    let _under_way = connection.map(|connection| connection.activity.begin());
     let (head, body) = request.into_parts();
     let body = timeout(BODY_DEADLINE, to_bytes(body, MAX_REQUEST_BYTES)).await;
     let body = body.map_err(|_| Problem::bad_body(MAX_REQUEST_BYTES))?;
@@ -223,8 +223,11 @@ async fn follow(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let view = local.jobs.watch(job_id(&id)?, connection.peer.uid).await?;
-    let under_way = connection.activity.begin();
-    Ok(events::follow(view, Arc::clone(&local.clock), under_way))
+    Ok(events::follow(
+        view,
+        Arc::clone(&local.clock),
+        local.leaving,
+    ))
 }
 
 async fn close(
@@ -251,7 +254,11 @@ async fn close(
         cause,
         exit_status: request.exit_status,
     };
-    let closed = local.jobs.close(close, wait.min(LONGEST_WAIT)).await?;
+    let leaving = local.leaving.cancelled_owned();
+    let closed = local
+        .jobs
+        .close_unless(close, wait.min(LONGEST_WAIT), leaving)
+        .await?;
     let state = if closed.confirmed {
         "confirmed"
     } else {

@@ -71,6 +71,20 @@ impl Process {
         }
     }
 
+    /// Takes over a process that another agent held. It may have exited since.
+    pub fn handed(started: Started, pidfd: OwnedFd) -> Self {
+        Self {
+            pid: started.pid,
+            pidfd,
+            started,
+        }
+    }
+
+    /// A further hold of it.
+    pub fn pidfd(&self) -> io::Result<OwnedFd> {
+        self.pidfd.try_clone()
+    }
+
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.pid

@@ -4,7 +4,7 @@
 //! - [`life`]: a job, and where it is
 //! - [`outcome`]: what comes back
 //! - [`opening`], [`issuing`], [`renewal`], [`watching`], [`ending`]: what happens to a job, in this order
-//! - [`adoption`]: what was there before a restart
+//! - [`adoption`]: what was there before, and what is handed to the next agent
 
 mod adoption;
 mod ending;
@@ -17,7 +17,7 @@ mod renewal;
 mod tests;
 mod watching;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,9 @@ use taskpass_proto::v1;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
+pub use self::adoption::Found;
 use self::life::{Job, Life};
 use self::outcome::Outcome;
 use super::messages::{JobError, Jobs, Message};
@@ -35,7 +37,7 @@ use crate::broker::Broker;
 use crate::broker::live_jobs::LiveJobs;
 use crate::broker::session::Told;
 use crate::clock::Clock;
-use crate::journal::{Journal, Remembered};
+use crate::journal::Journal;
 use crate::random::Random;
 
 /// How often renewals and ends are looked at.
@@ -78,12 +80,9 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Takes up what the journal remembers: the same processes go on, everything else is closed.
-    pub fn new(
-        parts: Parts,
-        remembered: BTreeMap<JobId, Remembered>,
-        told: mpsc::Receiver<Told>,
-    ) -> (Self, Jobs) {
+    /// Takes up what is found: after a restart the same processes go on and everything else is closed, after
+    /// an upgrade everything goes on.
+    pub fn new(parts: Parts, found: Found, told: mpsc::Receiver<Told>) -> (Self, Jobs) {
         let (keeper, messages) = mpsc::channel(WAITING);
         let mut this = Self {
             parts,
@@ -94,21 +93,20 @@ impl Keeper {
             under_way: JoinSet::new(),
             stopping: None,
         };
-        for (id, record) in remembered {
-            this.take_up(id, &record);
-        }
+        this.adopt(found);
         (this, Jobs { keeper })
     }
 
-    /// Runs until nobody can ask any more, or until everything is closed after a stop.
-    pub async fn run(mut self) {
+    /// Runs until nobody can ask any more, or until everything is closed after a stop. On `rest` it gives itself
+    /// back, and can be run again: meanwhile nothing happens to its jobs.
+    pub async fn run(mut self, rest: CancellationToken) -> Option<Self> {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 message = self.messages.recv() => match message {
                     Some(message) => self.take(message),
-                    None => return,
+                    None => return None,
                 },
                 Some(told) = self.told.recv() => self.hear(told),
                 Some(outcome) = self.under_way.join_next() => {
@@ -117,12 +115,13 @@ impl Keeper {
                     }
                 }
                 _ = looks.tick() => self.look(),
+                () = rest.cancelled() => return Some(self),
             }
             if self.jobs.is_empty()
                 && let Some(done) = self.stopping.take()
             {
                 let _ = done.send(());
-                return;
+                return None;
             }
         }
     }

@@ -28,6 +28,7 @@ use crate::broker::CallError;
 use crate::callers::Peer;
 use crate::job::messages::{Anchor, Close, Closed, Wanted};
 use crate::job::view::Stage;
+use crate::journal::Remembered;
 use crate::watch::process::Process;
 
 const UID: u32 = 1000;
@@ -47,11 +48,19 @@ struct Node {
 
 impl Node {
     fn start() -> Self {
-        Self::remembering(BTreeMap::new())
+        Self::finding(Found::default())
     }
 
     /// A start that finds this in its journal.
     fn remembering(remembered: BTreeMap<JobId, Remembered>) -> Self {
+        Self::finding(Found {
+            remembered,
+            handed: None,
+        })
+    }
+
+    /// A start that finds this.
+    fn finding(found: Found) -> Self {
         let broker = Arc::new(FakeBroker::default());
         let clock = Arc::new(FakeClock::default());
         let live = Arc::<LiveJobs>::default();
@@ -70,8 +79,8 @@ impl Node {
             host: "node-1".to_owned(),
             max_jobs_per_uid: 20,
         };
-        let (keeper, jobs) = Keeper::new(parts, remembered, hears);
-        tasks.spawn(keeper.run());
+        let (keeper, jobs) = Keeper::new(parts, found, hears);
+        tasks.spawn(async move { drop(keeper.run(CancellationToken::new()).await) });
         Self {
             jobs,
             broker,

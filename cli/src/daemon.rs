@@ -1,24 +1,30 @@
 //! A process that serves until it is told to stop.
 
+use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::service_manager::ServiceManager;
 
 /// How long blocking work may still take after everything else has ended.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
-/// Runs `serve` until it ends. SIGTERM or SIGINT asks it to stop, a second one does not wait for it.
-pub(crate) fn run<F, E>(
+/// Runs `serve` until it ends. SIGTERM or SIGINT asks it to stop, a second one does not wait for it. The
+/// service manager hears when it is ready, that it lives, and that it stops.
+pub(crate) fn run<F, E, R>(
     what: &str,
-    serve: impl FnOnce(CancellationToken) -> F,
+    manager: &ServiceManager,
+    serve: impl FnOnce(CancellationToken, oneshot::Sender<R>) -> F,
 ) -> Result<Exit, Failure>
 where
     F: Future<Output = Result<(), E>> + Send + 'static,
@@ -29,14 +35,16 @@ where
         .build()
         .map_err(|error| Failure::new(format!("cannot start {what}")).why(error))?;
     let shutdown = CancellationToken::new();
-    let served = serve(shutdown.clone());
+    let (ready, is_ready) = oneshot::channel();
+    let served = serve(shutdown.clone(), ready);
     let outcome = runtime.block_on(async {
         // On a worker thread: the main thread only waits for signals.
         let mut task = JoinSet::new();
         task.spawn(served);
         tokio::select! {
             ended = task.join_next() => Ended::of(ended),
-            interrupted = second_signal(&shutdown) => interrupted,
+            interrupted = second_signal(&shutdown, manager) => interrupted,
+            never = report(is_ready, manager) => match never {},
         }
     });
     runtime.shutdown_timeout(LAST_WORK);
@@ -63,8 +71,24 @@ impl Ended {
     }
 }
 
+/// Tells the service manager that the service is ready, and from then on that it lives.
+async fn report<R>(is_ready: oneshot::Receiver<R>, manager: &ServiceManager) -> Infallible {
+    if is_ready.await.is_err() {
+        return pending().await;
+    }
+    manager.say("READY=1");
+    let Some(every) = manager.watchdog() else {
+        return pending().await;
+    };
+    let mut ticks = interval(every);
+    loop {
+        ticks.tick().await;
+        manager.say("WATCHDOG=1");
+    }
+}
+
 /// Cancels at the first signal, returns at the second.
-async fn second_signal(shutdown: &CancellationToken) -> Ended {
+async fn second_signal(shutdown: &CancellationToken, manager: &ServiceManager) -> Ended {
     let streams = signal(SignalKind::terminate())
         .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
     let (mut terminate, mut interrupt) = match streams {
@@ -79,6 +103,7 @@ async fn second_signal(shutdown: &CancellationToken) -> Ended {
     };
     next().await;
     info!("stopping; a second signal does not wait");
+    manager.say("STOPPING=1");
     shutdown.cancel();
     Ended::Interrupted(next().await)
 }

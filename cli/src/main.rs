@@ -34,6 +34,8 @@ mod remedies;
 mod request;
 mod revocability;
 mod run;
+#[cfg(any(feature = "broker", feature = "agent"))]
+mod service_manager;
 mod sockets;
 #[cfg(all(feature = "agent", feature = "broker"))]
 mod stage;

@@ -24,5 +24,8 @@ pub mod successor;
 pub mod upgrade;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::successor::ask_to_upgrade;
 pub use self::upgrade::{Relaunch, Upgraded};

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use taskpass_broker::app::check::check;
 use taskpass_broker::config::BrokerConfig;
-use tokio::sync::oneshot;
 
 use crate::commands::configuration::{self, Configuration};
 use crate::context::Context;
@@ -13,6 +12,7 @@ use crate::daemon;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::LogArguments;
+use crate::service_manager::ServiceManager;
 
 const LONG_ABOUT: &str = "\
 Runs a broker: decides by policy, issues task-scoped credentials, and takes them back.
@@ -64,9 +64,8 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         return Ok(checked.exit());
     }
     arguments.log.start()?;
-    daemon::run("the broker", |shutdown| {
-        // It says in its log that it serves; nobody else waits for that.
-        let (ready, _) = oneshot::channel();
+    let manager = ServiceManager::of(&context.environment);
+    daemon::run("the broker", &manager, |shutdown, ready| {
         taskpass_broker::serve(config, shutdown, ready)
     })
     .map_err(|failure| {

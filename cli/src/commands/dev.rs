@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::LogArguments;
+use crate::service_manager::ServiceManager;
 
 const LONG_ABOUT: &str = "\
 Runs a broker, an agent and a certificate authority in one process, for development: real mutual TLS, a \
@@ -65,7 +66,12 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         folder,
         workload: arguments.workload,
     };
-    daemon::run("`taskpass dev`", |shutdown| {
+    let manager = ServiceManager::of(&context.environment);
+    daemon::run("`taskpass dev`", &manager, |shutdown, ready| {
+        let greet = |running: &Running| {
+            greet(running);
+            let _ = ready.send(());
+        };
         dev::run(options, shutdown, greet)
     })
 }

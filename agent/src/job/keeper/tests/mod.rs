@@ -43,6 +43,8 @@ struct Node {
     clock: Arc<FakeClock>,
     live: Arc<LiveJobs>,
     told: mpsc::Sender<Told>,
+    rest: CancellationToken,
+    keeping: JoinSet<Option<Keeper>>,
     _tasks: JoinSet<()>,
 }
 
@@ -80,7 +82,8 @@ impl Node {
             max_jobs_per_uid: 20,
         };
         let (keeper, jobs) = Keeper::new(parts, found, hears);
-        tasks.spawn(async move { drop(keeper.run(CancellationToken::new()).await) });
+        let (rest, mut keeping) = (CancellationToken::new(), JoinSet::new());
+        keeping.spawn(keeper.run(rest.clone()));
         Self {
             jobs,
             broker,
@@ -88,6 +91,8 @@ impl Node {
             clock,
             live,
             told,
+            rest,
+            keeping,
             _tasks: tasks,
         }
     }
@@ -108,6 +113,12 @@ impl Node {
 
     async fn close(&self, id: JobId, patience: Duration) -> Result<Closed, JobError> {
         self.jobs.close(close(id, UID), patience).await
+    }
+
+    /// The keeper, standing still.
+    async fn rest(&mut self) -> Keeper {
+        std::mem::take(&mut self.rest).cancel();
+        self.keeping.join_next().await.unwrap().unwrap().unwrap()
     }
 
     /// The broker says something of a job, knowing what it knows now.

@@ -115,6 +115,7 @@ pub async fn serve_as(
             .map_err(|bug| io::Error::other(bug).into())
             .and_then(|taken| taken)
             .map_err(AgentError::NotHandedOver)?;
+        asks.publish();
         tracing::info!("took over from the agent before");
     }
     let (writer, journal) = Writer::new(journal);

@@ -40,9 +40,11 @@ impl Start {
     /// Starts by itself.
     pub(crate) fn alone(config: &AgentConfig, random: &Random) -> Result<Self, AgentError> {
         let holder = Holder::start(&config.state, random).map_err(state_error)?;
+        let (journal, remembered) = journal(&config.state)?;
+        let asks = asks(&config.state)?;
+        asks.publish();
         let listener = LocalListener::bind(&config.socket, config.limits.connections)
             .map_err(|error| socket_error(&config.socket.path, &error))?;
-        let (journal, remembered) = journal(&config.state)?;
         let found = Found {
             remembered,
             handed: None,
@@ -52,7 +54,7 @@ impl Start {
             journal,
             found,
             listener,
-            asks: asks(&config.state)?,
+            asks,
             claim: None,
         })
     }

@@ -3,10 +3,11 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "",
     "broker",
     "agent",
+    "agent upgrade",
     "policy",
     "policy check",
     "policy test",

@@ -5,3 +5,4 @@ mod endings;
 mod local_interface;
 mod outage;
 mod renewal;
+mod upgrade;

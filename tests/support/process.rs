@@ -19,9 +19,13 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `taskpass` with arguments; its output goes to a file.
     pub(crate) fn start<S: AsRef<OsStr>>(arguments: &[S], log: &Path) -> Self {
+        Self::start_command(Command::new(BINARY).args(arguments), log)
+    }
+
+    /// Starts a command; its output goes to a file.
+    pub(crate) fn start_command(command: &mut Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let child = Command::new(BINARY)
-            .args(arguments)
+        let child = command
             .env("TASKPASS_LOG", "info")
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())

@@ -115,12 +115,15 @@ impl Asks {
         })
     }
 
-    /// Takes the known name, hears what is asked and passes it on, until nobody listens any more.
-    pub async fn serve(self, asked: mpsc::Sender<Ask>) {
+    /// Takes the known name, once nobody else goes on.
+    pub fn publish(&self) {
         if let Err(error) = fs::rename(&self.hidden, &self.path) {
             tracing::error!(%error, "this agent cannot be upgraded while it runs");
-            return;
         }
+    }
+
+    /// Hears what is asked and passes it on, until nobody listens any more.
+    pub async fn serve(self, asked: mpsc::Sender<Ask>) {
         let mut hearing = JoinSet::new();
         loop {
             let stream = tokio::select! {

@@ -122,10 +122,9 @@ fn take_over(state: &Path, steps: usize) {
 async fn successor(state: &Path, steps: usize) -> (Successor, thread::JoinHandle<()>) {
     let (asked_by, mut asked) = tokio::sync::mpsc::channel(1);
     let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(Asks::bind(state).unwrap().serve(asked_by));
-    while !state.join(SOCKET).exists() {
-        tokio::task::yield_now().await;
-    }
+    let asks = Asks::bind(state).unwrap();
+    asks.publish();
+    serving.spawn(asks.serve(asked_by));
     let state = state.to_owned();
     let dying = thread::spawn(move || take_over(&state, steps));
     match asked.recv().await.unwrap() {
@@ -152,10 +151,9 @@ async fn a_refusal_is_told_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let (asked_by, mut asked) = tokio::sync::mpsc::channel(1);
     let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(Asks::bind(folder.path()).unwrap().serve(asked_by));
-    while !folder.path().join(SOCKET).exists() {
-        tokio::task::yield_now().await;
-    }
+    let asks = Asks::bind(folder.path()).unwrap();
+    asks.publish();
+    serving.spawn(asks.serve(asked_by));
     let state = folder.path().to_owned();
     let asking = thread::spawn(move || super::ask_to_upgrade(&state).unwrap_err().to_string());
     match asked.recv().await.unwrap() {

@@ -79,7 +79,11 @@ impl LocalListener {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                Some(_) = connections.join_next() => continue,
+                Some(ended) = connections.join_next() => {
+                    // One may be left before this loop sees that all are to be.
+                    self.parked.extend(ended.ok().flatten());
+                    continue;
+                }
                 () = halt.stop.cancelled() => break,
                 () = halt.leave.cancelled() => break,
             };
@@ -114,12 +118,13 @@ impl LocalListener {
                 connection::serve(accepted, router, &jobs, halt).await
             });
         }
-        let left = connections.join_all().await;
+        while let Some(ended) = connections.join_next().await {
+            self.parked.extend(ended.ok().flatten());
+        }
         if halt.stop.is_cancelled() {
             let _ = fs::remove_file(&self.path);
             return None;
         }
-        self.parked = left.into_iter().flatten().collect();
         Some(self)
     }
 

@@ -74,6 +74,9 @@ pub enum Event {
     /// The log goes on under another origin, in a store with a new epoch.
     #[serde(rename = "log.continued")]
     LogContinued,
+    /// Stands in the place of a record that a restored store has lost.
+    #[serde(rename = "record.lost")]
+    RecordLost,
     /// Details of records were erased.
     #[serde(rename = "audit.details_erased")]
     DetailsErased,
@@ -88,6 +91,8 @@ pub struct Record {
     pub event: Event,
     /// The workload concerned.
     pub subject: Option<SpiffeId>,
+    /// The machine that it runs on, as its agent reports it: not proven.
+    pub node: Option<String>,
     /// The task, as asked for: it need not exist.
     pub task: Option<String>,
     /// The job.
@@ -120,6 +125,9 @@ pub struct Leaf {
     /// The workload concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The machine that it runs on, as reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
@@ -166,6 +174,7 @@ impl Record {
             at,
             event,
             subject: None,
+            node: None,
             task: None,
             job: None,
             lease: None,
@@ -192,6 +201,7 @@ impl Record {
             at: self.at,
             event: self.event,
             subject: self.subject.as_ref().map(ToString::to_string),
+            node: self.node.clone(),
             task: self.task.clone(),
             job: self.job.map(|id| id.to_string()),
             lease: self.lease.map(|id| id.to_string()),
@@ -243,6 +253,7 @@ impl Event {
             Self::StoreRecovered => "store.recovered",
             Self::BrokerStarted => "broker.started",
             Self::LogContinued => "log.continued",
+            Self::RecordLost => "record.lost",
             Self::DetailsErased => "audit.details_erased",
         }
     }

@@ -170,6 +170,7 @@ impl Operations {
         };
         let record = Record {
             subject: Some(owner.subject.clone()),
+            node: node(request),
             task: Some(request.task.clone()),
             job: Some(request.job),
             outcome: Some("allowed"),
@@ -248,6 +249,7 @@ impl Asked<'_> {
     fn denial(&self) -> Record {
         Record {
             subject: Some(self.owner.subject.clone()),
+            node: node(self.request),
             task: Some(self.request.task.clone()),
             job: Some(self.request.job),
             policy: Some(self.policy.hash().to_string()),
@@ -261,6 +263,12 @@ impl Asked<'_> {
             ..Record::new(Event::JobDenied, self.now)
         }
     }
+}
+
+/// The machine that the job runs on, as the agent says.
+fn node(request: &OpenJob) -> Option<String> {
+    let reported = request.reported.as_ref();
+    reported.map(|reported| reported.host.clone())
 }
 
 pub(super) fn job_ended() -> Refusal {

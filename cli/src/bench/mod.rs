@@ -3,14 +3,17 @@
 //! - [`caller`]: a workload that calls the broker
 //! - [`floors`]: what nothing on this machine can be faster than
 //! - [`load`]: many calls at once, and what they cost
+//! - [`audit`]: what the Merkle log costs
 //! - [`figures`]: what came out
 
+pub(crate) mod audit;
 mod caller;
 pub(crate) mod figures;
 mod floors;
 mod load;
 
 use std::fs::File;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,7 +94,7 @@ pub(crate) async fn run(
         .tempdir()?;
     let stage = Stage::open(folder.path())?;
     stage.write_policy(POLICY, FACTS)?;
-    let mut broker = Broker::start(&stage).await?;
+    let mut broker = Broker::start(&stage, "").await?;
     let process = Process::of(broker.child.id());
     let identity = caller::identity(&stage, "bench/job")?;
     let verifier = caller::identity(&stage, "bench/verifier")?;
@@ -172,6 +175,9 @@ pub(crate) async fn run(
         process.resident_bytes()?,
     ));
     broker.stop();
+
+    progress("OpenJob with and without the Merkle log, in turns");
+    audit::sequencing(each, &mut figures).await?;
     Ok(figures)
 }
 
@@ -183,7 +189,7 @@ struct Broker {
 
 impl Broker {
     #[allow(clippy::disallowed_methods, reason = "waits for a process to come up")]
-    async fn start(stage: &Stage) -> Result<Self, BenchError> {
+    async fn start(stage: &Stage, more: &str) -> Result<Self, BenchError> {
         let ports = Ports::free()?;
         let config = stage.write_broker(&BrokerFile {
             ports,
@@ -192,6 +198,8 @@ impl Broker {
             limit: Duration::from_secs(900),
             calls_per_second: 1_000_000,
         })?;
+        let mut file = File::options().append(true).open(&config)?;
+        file.write_all(more.as_bytes())?;
         let log = File::create(stage.folder().join("broker.log"))?;
         let child = Command::new(std::env::current_exe()?)
             .arg("broker")

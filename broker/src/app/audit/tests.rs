@@ -331,6 +331,11 @@ async fn nothing_more_is_signed_beside_a_store_that_was_put_back() {
     );
     assert_eq!(bench.published(), newest);
 
+    // Numbers that were given before are never given again: a restored store has lost some.
+    let lost = "DELETE FROM audit WHERE number BETWEEN 11 AND 15";
+    let restored = Connection::open(bench.folder.path().join("backup.db")).unwrap();
+    assert_eq!(restored.execute(lost, []).unwrap(), 5);
+
     // The way out: a new epoch, and with it a log of its own that names the old one.
     bench.epoch = vec![8; 16];
     bench.restart();
@@ -350,6 +355,13 @@ async fn nothing_more_is_signed_beside_a_store_that_was_put_back() {
     assert_eq!(before["origin"], ORIGIN);
     assert!(before["published"].as_str().unwrap().contains("\n15\n"));
     assert!(before["in_the_backup"].as_str().unwrap().contains("\n10\n"));
+    let query = AuditQuery {
+        event: Some("record.lost".to_owned()),
+        ..query
+    };
+    let lost = bench.store.records(&query).unwrap().records;
+    let numbers: Vec<u64> = lost.iter().map(|record| record.number).collect();
+    assert_eq!(numbers, [11, 12, 13, 14, 15]);
     let aside = format!("before/{}/tile/0/000.p/15", "07".repeat(16));
     assert!(bench.files.files.lock().contains_key(&aside));
     bench.restart();

@@ -29,12 +29,16 @@ use tokio_util::sync::CancellationToken;
 use self::extend::Extension;
 use self::start::Start;
 use self::trouble::{NotSequenced, Trouble};
+use crate::domain::audit::{Event, Record};
 use crate::domain::time::UnixMillis;
 use crate::domain::tlog::{Checkpoint, Edge, VerifierKey};
 use crate::ports::clock::Clock;
 use crate::ports::log_files::{CheckpointSigner, LogWriter};
 use crate::ports::store::tree::{TreeHead, TreeStep};
 use crate::ports::store::{Store, StoreError};
+
+/// Records of one transaction when lost ones are replaced.
+const GAP_AT_ONCE: u64 = 2_000;
 
 /// The audit log of an installation.
 pub struct AuditLog {
@@ -232,6 +236,9 @@ impl AuditLog {
     async fn take_up(self: &Arc<Self>) -> Result<bool, NotSequenced> {
         match self.blocking(Self::start).await? {
             Start::Begin(step) => {
+                if step.expected.is_some() {
+                    self.fill_gaps().await?;
+                }
                 self.save(step).await?;
             }
             Start::At(head, damaged) => {
@@ -286,6 +293,14 @@ impl AuditLog {
         });
         self.set(&head, waiting);
         Ok(more)
+    }
+
+    /// Numbers that a restored store has lost are never given again: records that say so stand there, so
+    /// that record `n` is entry `n − 1` of the new log too.
+    async fn fill_gaps(&self) -> Result<(), NotSequenced> {
+        let lost = Record::new(Event::RecordLost, self.clock.now());
+        while self.store.fill_gaps(GAP_AT_ONCE, lost.clone()).await? > 0 {}
+        Ok(())
     }
 
     async fn save(&self, step: TreeStep) -> Result<(), NotSequenced> {

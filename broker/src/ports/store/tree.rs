@@ -14,6 +14,10 @@ pub trait TreeStore: Send + Sync {
     /// Goes on from one head to the next, with records that belong to it. Changes nothing and answers
     /// `false` when the head is another than expected.
     async fn save_tree(&self, step: TreeStep) -> Result<bool, StoreError>;
+
+    /// Gives up to `limit` numbers that were never given, or are lost, to copies of this record. Answers how
+    /// many there were: 0 when no number is missing.
+    async fn fill_gaps(&self, limit: u64, record: Record) -> Result<u64, StoreError>;
 }
 
 /// Reads the audit log as the tree is over it, and erases what the tree does not need.

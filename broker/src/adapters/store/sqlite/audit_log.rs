@@ -38,24 +38,8 @@ impl Numbers {
         decision_before: Option<&str>,
         random: &dyn Random,
     ) -> Result<(), StoreError> {
-        let salt: [u8; 32] = random::array(random)?;
-        let details = record.details.to_string();
-        let leaf = record.leaf(&salt, details.as_bytes());
-        let leaf = serde_json::to_string(&leaf).map_err(|_| unwritable("an audit record"))?;
-        if leaf.len() > MAX_LEAF_BYTES {
-            return Err(unwritable("an audit record longer than a log takes"));
-        }
-        let decision = record.decision.as_deref();
         self.last += 1;
-        let values = params![
-            integer(self.last),
-            record.job.as_ref().map(|job| job.as_bytes().as_slice()),
-            decision.filter(|decision| decision_before != Some(*decision)),
-            leaf,
-            salt.as_slice(),
-            details,
-        ];
-        run(connection, APPEND, values).map(drop)
+        insert(connection, self.last, (record, decision_before), random)
     }
 
     /// The transaction was committed.
@@ -67,4 +51,30 @@ impl Numbers {
     pub(super) fn roll_back(&mut self) {
         self.last = self.committed;
     }
+}
+
+/// Writes a record under a number. It is found by its decision unless the record before it has the same one.
+pub(super) fn insert(
+    connection: &Connection,
+    number: u64,
+    (record, decision_before): (&Record, Option<&str>),
+    random: &dyn Random,
+) -> Result<(), StoreError> {
+    let salt: [u8; 32] = random::array(random)?;
+    let details = record.details.to_string();
+    let leaf = record.leaf(&salt, details.as_bytes());
+    let leaf = serde_json::to_string(&leaf).map_err(|_| unwritable("an audit record"))?;
+    if leaf.len() > MAX_LEAF_BYTES {
+        return Err(unwritable("an audit record longer than a log takes"));
+    }
+    let decision = record.decision.as_deref();
+    let values = params![
+        integer(number),
+        record.job.as_ref().map(|job| job.as_bytes().as_slice()),
+        decision.filter(|decision| decision_before != Some(*decision)),
+        leaf,
+        salt.as_slice(),
+        details,
+    ];
+    run(connection, APPEND, values).map(drop)
 }

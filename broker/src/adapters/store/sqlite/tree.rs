@@ -34,6 +34,18 @@ impl TreeStore for SqliteStore {
         };
         self.writer.write(work).await
     }
+
+    async fn fill_gaps(&self, limit: u64, record: Record) -> Result<u64, StoreError> {
+        let work = move |t: &mut Transaction<'_>| {
+            let Some((first, after)) = first_gap(t.connection)? else {
+                return Ok(0);
+            };
+            let until = after.min(first + limit);
+            (first..until).try_for_each(|number| t.append_as(number, &record))?;
+            Ok(until - first)
+        };
+        self.writer.write(work).await
+    }
 }
 
 #[async_trait]
@@ -77,6 +89,19 @@ fn head(connection: &Connection) -> Result<Option<TreeHead>, StoreError> {
             origin: row.get(1)?,
             checkpoint: row.get(2)?,
         })
+    })
+}
+
+/// The first number that is missing, and the next one that is not.
+fn first_gap(connection: &Connection) -> Result<Option<(u64, u64)>, StoreError> {
+    let sql = "SELECT coalesce(before.number, 0) + 1, after.number FROM audit AS after
+               LEFT JOIN audit AS before ON before.number = (
+                   SELECT max(number) FROM audit WHERE number < after.number)
+               WHERE NOT EXISTS (SELECT 1 FROM audit WHERE number = after.number - 1)
+                 AND after.number > 1
+               ORDER BY after.number LIMIT 1";
+    one(connection, sql, [], |row| {
+        Ok((number(row, 0)?, number(row, 1)?))
     })
 }
 

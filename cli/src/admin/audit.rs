@@ -32,6 +32,8 @@ pub(crate) struct Record {
     cause: String,
     policy: String,
     decision: String,
+    /// As the agent reports it.
+    node: String,
     /// `null` where it was erased.
     details: Value,
 }
@@ -55,6 +57,7 @@ impl From<AuditRecord> for Record {
             cause: wire::cause(wire.cause),
             policy: wire.policy,
             decision: wire.decision_id,
+            node: wire.node,
             details,
         }
     }
@@ -105,6 +108,7 @@ impl View for Record {
             ("outcome", self.outcome.clone()),
             ("cause", self.cause.clone()),
             ("subject", self.subject.clone()),
+            ("node", self.node.clone()),
             ("task", self.task.clone()),
             ("job", self.job.clone()),
             ("lease", self.lease.clone()),

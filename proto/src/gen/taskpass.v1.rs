@@ -1915,6 +1915,9 @@ pub struct AuditRecord {
     pub details: ::prost::alloc::string::String,
     #[prost(string, tag = "13")]
     pub decision_id: ::prost::alloc::string::String,
+    /// The machine that a job runs on, as its agent reports it.
+    #[prost(string, tag = "14")]
+    pub node: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListAuditRecordsRequest {

@@ -362,7 +362,7 @@ async fn nothing_more_is_signed_beside_a_store_that_was_put_back() {
     let lost = bench.store.records(&query).unwrap().records;
     let numbers: Vec<u64> = lost.iter().map(|record| record.number).collect();
     assert_eq!(numbers, [11, 12, 13, 14, 15]);
-    let aside = format!("before/{}/tile/0/000.p/15", "07".repeat(16));
+    let aside = format!("before/{}/tile/0/000.p/15", "08".repeat(16));
     assert!(bench.files.files.lock().contains_key(&aside));
     bench.restart();
     bench.append(1).await;

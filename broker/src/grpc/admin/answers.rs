@@ -102,6 +102,7 @@ pub(super) fn record(recorded: Recorded) -> v1::AuditRecord {
             .map(|details| details.to_string())
             .unwrap_or_default(),
         decision_id: leaf.decision.unwrap_or_default(),
+        node: leaf.node.unwrap_or_default(),
     }
 }
 

@@ -227,7 +227,12 @@ impl AuditLog {
     async fn advance(self: &Arc<Self>) -> Result<bool, NotSequenced> {
         let position = self.state.lock().position.clone();
         match position {
-            Position::Broken(_) => Ok(false),
+            Position::Broken(_) => {
+                // What is recorded meanwhile waits.
+                let waiting = self.last_entry()?.saturating_sub(self.signed_size()?);
+                self.state.lock().unsequenced = waiting;
+                Ok(false)
+            }
             Position::Unknown => self.take_up().await,
             Position::At(head) => self.go_on(head).await,
         }
@@ -335,6 +340,13 @@ impl AuditLog {
             Position::At(head) => Some(Arc::clone(head)),
             Position::Unknown | Position::Broken(_) => None,
         }
+    }
+
+    /// How many records the store's last checkpoint says were signed, whether or not they still are there.
+    fn signed_size(&self) -> Result<u64, StoreError> {
+        let note = self.store.tree()?.and_then(|head| head.checkpoint);
+        let size = note.and_then(|note| note.lines().nth(1)?.parse().ok());
+        Ok(size.unwrap_or(0))
     }
 
     fn last_entry(&self) -> Result<u64, StoreError> {

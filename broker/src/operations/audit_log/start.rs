@@ -59,10 +59,10 @@ impl AuditLog {
     /// A store with a new epoch was put back from a backup: the log before it has gone on without it. The
     /// new one has a name of its own, and its first own record says where the old one was.
     fn begin_next(&self, before: TreeHead) -> Result<Start, NotSequenced> {
-        let old = data_encoding::HEXLOWER.encode(&before.epoch);
-        let published = self.files.set_aside(&old)?;
-        let published = published.map(|note| String::from_utf8_lossy(&note).into_owned());
+        // Named for the epoch that follows: an old one can be followed by several.
         let epoch = data_encoding::HEXLOWER.encode(&self.identity.epoch);
+        let published = self.files.set_aside(&epoch)?;
+        let published = published.map(|note| String::from_utf8_lossy(&note).into_owned());
         let next = self.fresh(format!("{}#{epoch}", self.identity.origin));
         let record = Record {
             details: json!({

@@ -3,7 +3,7 @@
 use super::{stdout, taskpass};
 
 /// Every command that has a help of its own.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: &[&str] = &[
     "",
     "broker",
     "agent",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 32] = [
     "policy explain",
     "policy fmt",
     "policy replay",
+    "policy schema",
     "policy show",
     "version",
     "run",

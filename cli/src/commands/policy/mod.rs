@@ -8,6 +8,7 @@ mod fmt;
 mod loaded;
 mod reload;
 mod replay;
+mod schema;
 mod show;
 mod status;
 mod test;
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     /// Replays the decisions of the audit log against a proposed policy
     #[command(after_long_help = replay::EXAMPLES)]
     Replay(replay::Arguments),
+    /// Writes the JSON Schema of policy files, of tests, or of the installation file
+    #[command(after_long_help = format!("{}\n\n{}", schema::EXAMPLES, exit::CODES))]
+    Schema(schema::Arguments),
     /// Shows the files of the policy in force at the broker, or of one that was
     #[command(after_long_help = format!("{}\n\n{}", show::EXAMPLES, exit::CODES))]
     Show(show::Arguments),
@@ -90,6 +94,7 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Fmt(arguments) => fmt::perform(&arguments, context),
         Command::Explain(arguments) => explain::perform(arguments, context),
         Command::Replay(arguments) => replay::perform(&arguments, context),
+        Command::Schema(arguments) => schema::perform(&arguments, context),
         Command::Show(arguments) => block_on(show::perform(arguments, context)),
         Command::Status => block_on(status::perform(context)),
         Command::Reload => block_on(reload::perform(context)),

@@ -22,7 +22,7 @@ use taskpass_proto::task_name::TaskName;
 use self::entry::{Key, NAME_RULE, is_name};
 use self::section::Section;
 pub(super) use self::task::in_header;
-pub(super) use self::test_file::{request_file, test_files};
+pub(super) use self::test_file::{REASONS, request_file, test_files};
 use super::declared::{Declarations, Located, Named};
 use super::diagnostic::Diagnostic;
 use super::installation::Installation;

@@ -12,6 +12,7 @@ use crate::domain::policy::report::Report;
 use crate::domain::policy::source::SourceFile;
 use crate::domain::policy::tools::cases::Case;
 use crate::domain::policy::tools::input::Input;
+pub(in crate::domain::policy) use expect::REASONS;
 use given::Given;
 
 const TEST: Key<'static> = Key::new(

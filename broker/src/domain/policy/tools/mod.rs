@@ -7,6 +7,7 @@
 //! - [`input`]: a request that is kept
 //! - [`recorded`]: a decision as the audit log keeps it
 //! - [`replay`]: what requests of the past would get from a proposed policy
+//! - [`mod@schema`]: JSON Schema of the files, for editors
 //! - `classes`: the kinds of workloads that a set of patterns tells apart
 
 pub mod cases;
@@ -17,3 +18,4 @@ pub mod format;
 pub mod input;
 pub mod recorded;
 pub mod replay;
+pub mod schema;

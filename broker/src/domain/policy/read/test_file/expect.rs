@@ -22,7 +22,7 @@ const SCOPES: Key<'static> = Key::new("scopes", "[\"docs:write\"]");
 const TTL: Key<'static> = Key::new("ttl", "\"10m\"");
 const AUDIENCE: Key<'static> = Key::new("audience", "\"https://docs.acme.example\"");
 /// The reasons that a policy denies for.
-const REASONS: [Reason; 8] = [
+pub(in crate::domain::policy) const REASONS: [Reason; 8] = [
     Reason::TaskNotGranted,
     Reason::CredentialNotGranted,
     Reason::ScopeNotGranted,

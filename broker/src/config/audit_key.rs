@@ -3,11 +3,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::key_file::readable_by_others;
 use super::{ConfigError, invalid};
 use crate::adapters::keys::audit_key::AuditKey;
 use crate::ports::random::Random;
@@ -23,13 +24,7 @@ pub fn read(path: &Path) -> Result<AuditKey, ConfigError> {
     };
     let place = || format!("audit.key_file = {}", path.display());
     let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let message = format!(
-            "others can read it (mode {:o}); run `chmod 600 {}`",
-            mode & 0o777,
-            path.display()
-        );
+    if let Some(message) = readable_by_others(path, &file).map_err(unreadable)? {
         return Err(invalid(place(), message));
     }
     let mut pem = Zeroizing::new(Vec::new());

@@ -6,6 +6,7 @@
 
 pub mod audit_key;
 pub mod broker;
+mod key_file;
 pub mod policy_files;
 pub mod sealing_keys;
 

@@ -3,12 +3,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
 
+use super::key_file::readable_by_others;
 use super::{ConfigError, invalid};
 use crate::adapters::keys::sealing::SealingKey;
 
@@ -23,13 +23,7 @@ pub fn read(id: &str, path: &Path) -> Result<SealingKey, ConfigError> {
     };
     let place = || format!("sealing_key.file = {}", path.display());
     let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let message = format!(
-            "others can read it (mode {:o}); run `chmod 600 {}`",
-            mode & 0o777,
-            path.display()
-        );
+    if let Some(message) = readable_by_others(path, &file).map_err(unreadable)? {
         return Err(invalid(place(), message));
     }
     let mut text = Zeroizing::new(String::new());

@@ -1,11 +1,13 @@
 //! `taskpass bench`: what the broker costs, beside the floors of this machine, measured in one run.
 //!
+//! - [`agent`]: what an agent costs on its node
 //! - [`caller`]: a workload that calls the broker
 //! - [`floors`]: what nothing on this machine can be faster than
 //! - [`load`]: many calls at once, and what they cost
 //! - [`audit`]: what the Merkle log costs
 //! - [`figures`]: what came out
 
+mod agent;
 pub(crate) mod audit;
 mod caller;
 pub(crate) mod figures;
@@ -18,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::agent::AgentProcess;
 use self::caller::Caller;
 use self::figures::{Figure, Figures};
 use self::load::{Load, Process};
@@ -166,6 +169,18 @@ pub(crate) async fn run(
         async move { caller.introspect(&secret).await }
     });
     figures.add_load("Introspect, a token seen before", &introspect.await?);
+
+    progress("memory of an agent with 100 jobs");
+    let agent = AgentProcess::start(&stage, broker.ports.workload).await?;
+    figures.add(Figure::bytes(
+        "agent's resident memory, no job",
+        agent.resident_bytes_with(0).await?,
+    ));
+    figures.add(Figure::bytes(
+        "agent's resident memory, 100 jobs",
+        agent.resident_bytes_with(100).await?,
+    ));
+    drop(agent);
 
     progress("memory with 10,000 live jobs");
     let fresh = one.open_until(10_000).await?;

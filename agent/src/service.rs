@@ -45,6 +45,9 @@ impl Service<'_> {
             match self.next(&shutdown).await {
                 Event::Stop => {
                     tracing::info!("agent stops");
+                    // Or the agent that was just started would find nobody, and start by itself.
+                    self.upgrades
+                        .failed_with("the agent is being stopped".to_owned());
                     running.close_face().await;
                     self.local.jobs.close_all(STOP_PATIENCE).await;
                     running.shut_down().await;

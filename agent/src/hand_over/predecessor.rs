@@ -149,18 +149,8 @@ impl Successor {
     /// Hands everything over. Blocks. Unless it says that all of it was taken, nothing was.
     pub fn offer(&self, package: Package, descriptors: &Descriptors) -> Result<(), NotTaken> {
         let stream = &*self.stream;
-        let sent = || -> io::Result<()> {
-            wire::send(stream, &Offer::Package(Box::new(package)))?;
-            wire::send_descriptors(stream, &[descriptors.listener.as_fd()])?;
-            wire::send_descriptors(stream, &[descriptors.lock.as_fd()])?;
-            for connection in &descriptors.connections {
-                let both: [BorrowedFd<'_>; 2] = connection.each_ref().map(AsFd::as_fd);
-                wire::send_descriptors(stream, &both)?;
-            }
-            Ok(())
-        }();
-        let word = sent.and_then(|()| wire::hear(stream));
-        match word {
+        let sent = send(stream, package, descriptors);
+        match sent.and_then(|()| wire::hear(stream)) {
             // INVARIANT: from here on it is the other one's. It may have gone on already, so whatever fails
             // now, this agent exits.
             Ok(Word::Taken) => {
@@ -186,6 +176,17 @@ impl Successor {
             self.pid
         ))
     }
+}
+
+fn send(stream: &UnixStream, package: Package, descriptors: &Descriptors) -> io::Result<()> {
+    wire::send(stream, &Offer::Package(Box::new(package)))?;
+    wire::send_descriptors(stream, &[descriptors.listener.as_fd()])?;
+    wire::send_descriptors(stream, &[descriptors.lock.as_fd()])?;
+    for connection in &descriptors.connections {
+        let both: [BorrowedFd<'_>; 2] = connection.each_ref().map(AsFd::as_fd);
+        wire::send_descriptors(stream, &both)?;
+    }
+    Ok(())
 }
 
 /// Hears what somebody wants who may ask: whoever runs under our own user could do anything to us anyway.

@@ -14,6 +14,8 @@ mod cli;
 mod cookbook;
 mod examples;
 mod node;
+mod operations_page;
 mod policy_page;
 mod schema;
 mod support;
+mod systemd;

@@ -62,6 +62,8 @@ pub fn create(path: &Path, random: &dyn Random) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::ports::log_files::CheckpointSigner;
     use crate::ports::random::fake::CountingRandom;

@@ -50,6 +50,7 @@ pub fn read(id: &str, path: &Path) -> Result<SealingKey, ConfigError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -1,0 +1,98 @@
+//! docs/operations.md says what is so: its commands, its metrics, and what readiness says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::process::BINARY;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("docs/operations.md")).unwrap()
+}
+
+/// The sources of the broker, as one text without line breaks.
+fn broker() -> String {
+    fn read(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, text);
+            } else {
+                text.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    read(&root().join("broker/src"), &mut text);
+    text
+}
+
+#[test]
+fn every_command_of_the_page_is_one() {
+    let page = page();
+    let lines = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("taskpass "));
+    let mut seen = 0;
+    for line in lines {
+        // Quotes matter to a shell only; what is in them is of no interest here.
+        let line = line.replace("\"looks wrong\"", "wrong");
+        let words = line.split(' ').chain(["--help"]);
+        let output = Command::new(BINARY)
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "taskpass {line}: {output:?}");
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen}");
+}
+
+#[test]
+fn every_metric_of_the_page_exists_and_every_gauge_of_health_is_on_it() {
+    let (page, broker) = (page(), broker());
+    let named = page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let named: Vec<&str> = named.filter(|word| word.starts_with("taskpass_")).collect();
+    assert!(named.len() >= 14, "{named:?}");
+    for name in named {
+        assert!(
+            broker.contains(&format!("\"{name}\"")),
+            "`{name}` is no metric"
+        );
+    }
+}
+
+#[test]
+fn readiness_says_what_the_page_explains() {
+    let (page, broker) = (page(), broker());
+    let (_, table) = page.split_once("## What readiness says").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let said: Vec<&str> = rows
+        .filter_map(|row| row.split(['`', '(']).next())
+        .collect();
+    assert!(said.len() >= 10, "{said:?}");
+    for said in said {
+        assert!(
+            broker.contains(said.trim_end()),
+            "readiness never says `{said}`"
+        );
+    }
+}
+
+#[test]
+fn its_links_lead_somewhere() {
+    let page = page();
+    let targets = page
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    for target in targets.filter(|target| !target.starts_with("http")) {
+        assert!(root().join("docs").join(target).exists(), "{target}");
+    }
+}

@@ -38,6 +38,9 @@ fn of_broker(reason: Reason) -> &'static str {
         Reason::ScopeNotGranted => "ask for scopes that the credential has",
         Reason::Forbidden => "ask the policy's owner; a rule forbids it",
         Reason::ApprovalRequired => "ask an approver",
+        Reason::NotAVerifier => {
+            "ask the owner of the policy to name this workload among the audience's `verifiers`"
+        }
         Reason::JobUnknown => {
             "check the id; `taskpass job list` shows the jobs, with --mine your own"
         }

@@ -28,7 +28,8 @@ impl Reason {
             | Self::CredentialNotGranted
             | Self::ScopeNotGranted
             | Self::Forbidden
-            | Self::ApprovalRequired => Code::PermissionDenied,
+            | Self::ApprovalRequired
+            | Self::NotAVerifier => Code::PermissionDenied,
             Self::RequestInvalid
             | Self::JobIdTime
             | Self::SubjectProofUnsupported

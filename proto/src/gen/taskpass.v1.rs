@@ -45,6 +45,8 @@ pub enum Reason {
     Forbidden = 26,
     /// The grant needs an approval.
     ApprovalRequired = 27,
+    /// Policy names this workload as a verifier of no audience.
+    NotAVerifier = 28,
     /// No such job of this subject and holder.
     JobUnknown = 30,
     /// The job has ended.
@@ -101,6 +103,7 @@ impl Reason {
             Self::ScopeNotGranted => "REASON_SCOPE_NOT_GRANTED",
             Self::Forbidden => "REASON_FORBIDDEN",
             Self::ApprovalRequired => "REASON_APPROVAL_REQUIRED",
+            Self::NotAVerifier => "REASON_NOT_A_VERIFIER",
             Self::JobUnknown => "REASON_JOB_UNKNOWN",
             Self::JobEnded => "REASON_JOB_ENDED",
             Self::LeaseUnknown => "REASON_LEASE_UNKNOWN",
@@ -140,6 +143,7 @@ impl Reason {
             "REASON_SCOPE_NOT_GRANTED" => Some(Self::ScopeNotGranted),
             "REASON_FORBIDDEN" => Some(Self::Forbidden),
             "REASON_APPROVAL_REQUIRED" => Some(Self::ApprovalRequired),
+            "REASON_NOT_A_VERIFIER" => Some(Self::NotAVerifier),
             "REASON_JOB_UNKNOWN" => Some(Self::JobUnknown),
             "REASON_JOB_ENDED" => Some(Self::JobEnded),
             "REASON_LEASE_UNKNOWN" => Some(Self::LeaseUnknown),
@@ -737,31 +741,45 @@ pub struct IntrospectResponse {
     #[prost(message, optional, tag = "12")]
     pub nbf: ::core::option::Option<::prost_types::Timestamp>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRevocationsRequest {
     /// Continue after this dense number; 0 asks for a snapshot.
     #[prost(uint64, tag = "1")]
     pub after: u64,
+    /// The epoch that the number was given under.
+    #[prost(bytes = "vec", tag = "2")]
+    pub epoch: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchRevocationsResponse {
-    #[prost(oneof = "watch_revocations_response::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "watch_revocations_response::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<watch_revocations_response::Message>,
 }
 /// Nested message and enum types in `WatchRevocationsResponse`.
 pub mod watch_revocations_response {
+    /// Everything up to a number that has not expired, in parts. Nothing that is known already is taken back by it.
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Snapshot {
+        /// Everything up to this number has been sent once `more` is false.
         #[prost(uint64, tag = "1")]
         pub number: u64,
         #[prost(message, repeated, tag = "2")]
         pub entries: ::prost::alloc::vec::Vec<Entry>,
+        /// Another part follows.
+        #[prost(bool, tag = "3")]
+        pub more: bool,
+        /// Names whose numbers these are, under which audiences. Opaque.
+        #[prost(bytes = "vec", tag = "4")]
+        pub epoch: ::prost::alloc::vec::Vec<u8>,
     }
+    /// What no longer counts. Ends are final: an entry is never taken back.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Entry {
+        /// Grows, and has gaps where entries are other verifiers'. 0: in effect at this broker, not durable yet;
+        /// it comes again with its number.
         #[prost(uint64, tag = "1")]
         pub number: u64,
-        /// After this time the entry can be forgotten.
+        /// After this time no token of it can be accepted, and the entry can be forgotten.
         #[prost(message, optional, tag = "4")]
         pub until: ::core::option::Option<::prost_types::Timestamp>,
         #[prost(oneof = "entry::Revoked", tags = "2, 3")]
@@ -771,19 +789,30 @@ pub mod watch_revocations_response {
     pub mod entry {
         #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
         pub enum Revoked {
+            /// Every token of the job.
             #[prost(string, tag = "2")]
             JobId(::prost::alloc::string::String),
+            /// Every generation of the lease.
             #[prost(string, tag = "3")]
             LeaseId(::prost::alloc::string::String),
         }
     }
+    /// Everything up to this number has been sent, and nothing else has ended. Every 5 s, and when a stream
+    /// that continues has caught up. Whoever hears none for a while does not know what still counts.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Progress {
         #[prost(uint64, tag = "1")]
         pub number: u64,
     }
+    /// The position is unknown here, of another epoch, or of other audiences: a snapshot follows.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Reset {}
+    /// The broker ends this stream soon: open the next one first.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Reconnect {
+        #[prost(message, optional, tag = "1")]
+        pub within: ::core::option::Option<::prost_types::Duration>,
+    }
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         #[prost(message, tag = "1")]
@@ -792,9 +821,10 @@ pub mod watch_revocations_response {
         Entry(Entry),
         #[prost(message, tag = "3")]
         Progress(Progress),
-        /// The position asked for is no longer known: start again from a snapshot.
         #[prost(message, tag = "4")]
         Reset(Reset),
+        #[prost(message, tag = "5")]
+        Reconnect(Reconnect),
     }
 }
 /// How far an asked-for end has come.
@@ -1066,7 +1096,10 @@ pub mod broker_client {
                 .insert(GrpcMethod::new("taskpass.v1.Broker", "Introspect"));
             self.inner.unary(req, path, codec).await
         }
-        /// Streams revocations to a verifier. Not implemented in this version.
+        /// Streams to a verifier what no longer counts of the tokens of its audiences, and of no others.
+        ///
+        /// The stream ends itself at its connection's age, at the SVID's end and when the broker shuts down; the
+        /// caller is looked at again before each batch and each `Progress`.
         pub async fn watch_revocations(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRevocationsRequest>,
@@ -1159,7 +1192,10 @@ pub mod broker_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams revocations to a verifier. Not implemented in this version.
+        /// Streams to a verifier what no longer counts of the tokens of its audiences, and of no others.
+        ///
+        /// The stream ends itself at its connection's age, at the SVID's end and when the broker shuts down; the
+        /// caller is looked at again before each batch and each `Progress`.
         async fn watch_revocations(
             &self,
             request: tonic::Request<super::WatchRevocationsRequest>,

@@ -13,4 +13,5 @@ mod policy_change;
 mod policy_past;
 mod policy_reload;
 mod renewal;
+mod revocation_stream;
 mod store_failures;

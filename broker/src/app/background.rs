@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -12,7 +13,7 @@ use crate::adapters::keys::key_set::KeySet;
 use crate::operations::audit_log::AuditLog;
 use crate::operations::gate::Gate;
 use crate::operations::{
-    Operations, denials, end_job, expire, policy_change, silence, store_trouble,
+    Operations, denials, end_job, expire, policy_change, silence, store_trouble, watch_revocations,
 };
 use crate::ports::store::Store;
 
@@ -88,6 +89,18 @@ pub fn spawn(
         work(move || {
             let this = Arc::clone(&this);
             async move { this.flush_denials().await }
+        }),
+    );
+    let (this, place) = (Arc::clone(operations), Arc::new(AtomicU64::new(0)));
+    every(
+        watch_revocations::PRUNE_EVERY,
+        work(move || {
+            let (this, place) = (Arc::clone(&this), Arc::clone(&place));
+            async move {
+                let next = this.prune_revocations(place.load(Relaxed)).await;
+                let next = next.map(|next| place.store(next, Relaxed));
+                log(next, "revocations that are over were kept");
+            }
         }),
     );
     let this = Arc::clone(gate);

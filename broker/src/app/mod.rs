@@ -168,6 +168,7 @@ pub async fn serve(
                 limit: config.heartbeat_limit,
             },
             retention: config.retention,
+            epoch,
         },
     })?);
     let policy = Arc::new(PolicySource::new(

@@ -14,6 +14,7 @@ pub mod key_schedule;
 pub mod lease;
 pub mod policy;
 pub mod revocability;
+pub mod revocation;
 pub mod session;
 pub mod standing;
 pub mod time;

@@ -11,7 +11,8 @@ use tonic::{Request, Response, Status, Streaming};
 use zeroize::Zeroizing;
 
 use super::heartbeat_stream::HeartbeatStream;
-use super::refusals::{refused, unimplemented};
+use super::refusals::refused;
+use super::revocation_stream::RevocationStream;
 use super::{answers, requests};
 use crate::app::connection::Connection;
 use crate::operations::Operations;
@@ -149,8 +150,14 @@ impl Broker for BrokerService {
         &self,
         request: Request<v1::WatchRevocationsRequest>,
     ) -> Result<Response<Self::WatchRevocationsStream>, Status> {
-        self.admit(&request, CallKind::Asks)?;
-        Err(unimplemented("WatchRevocations"))
+        let connection = connection(&request)?;
+        let stream = RevocationStream {
+            operations: Arc::clone(&self.operations),
+            gate: Arc::clone(&self.gate),
+            connection,
+        };
+        let answers = stream.begin(request.into_inner())?;
+        Ok(Response::new(Box::pin(answers)))
     }
 }
 

@@ -10,7 +10,9 @@ use super::Operations;
 use super::gate::{Caller, HolderClaim};
 use super::notices::JobEnded;
 use crate::domain::cause::Cause;
+use crate::domain::change::Current;
 use crate::domain::change::end::{Authority, Ended, Ending, end};
+use crate::domain::change::revoked::revoked;
 use crate::domain::job::End;
 use crate::ports::store::jobs::transact;
 
@@ -136,17 +138,23 @@ impl Operations {
 
     /// Takes an end into effect in memory when it cannot be recorded, but only on its owner's word.
     fn keep_pending(&self, ending: Ending) {
+        let known = self.store.job(ending.id).ok().flatten();
         let allowed = match &ending.authority {
             Authority::Broker => true,
-            // When the job cannot be read either, introspection fails closed by itself, and the holder
-            // repeats its word until it is confirmed.
-            Authority::Owner(owner) => self
-                .store
-                .job(ending.id)
-                .is_ok_and(|known| known.is_some_and(|known| known.job.owner == *owner)),
+            // When the job cannot be read either, introspection fails closed by itself, the stream of
+            // revocations breaks off, and the holder repeats its word until it is confirmed.
+            Authority::Owner(owner) => known
+                .as_ref()
+                .is_some_and(|known| known.job.owner == *owner),
         };
         if allowed {
-            self.pending_ends.insert(ending);
+            let as_it_will_be = Current {
+                job: known.as_ref(),
+                live_jobs: &|_, _| 0,
+            };
+            let saved = end(&as_it_will_be, &ending).saved;
+            self.pending_ends
+                .insert(ending, revoked(known.as_ref(), &saved));
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! - [`gate`]: who may call at all
 //! - [`open_job`], [`issue`], [`renew`], [`end_job`], [`heartbeat`], [`introspect`]: the workload's side
+//! - [`watch_revocations`]: the verifier's side
 //! - [`revoke_lease`], [`ban`], [`inspect`]: the operator's side
 //! - [`expire`], [`silence`]: what the clock does
 //! - [`policy_change`]: what a change of policy does to open jobs
@@ -31,6 +32,7 @@ pub mod revoke_lease;
 pub mod silence;
 pub mod store_trouble;
 pub mod tokens;
+pub mod watch_revocations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +81,8 @@ pub struct Settings {
     pub rhythm: Rhythm,
     /// How long ended jobs are kept.
     pub retention: Duration,
+    /// Drawn with the store: what is numbered means something under it only.
+    pub epoch: Vec<u8>,
 }
 
 /// What the use cases are built from.

@@ -10,6 +10,7 @@
 //! - [`end`]: a job, and with it every lease
 //! - [`end_lease`]: one lease
 //! - [`expire`]: whatever is due by the clock
+//! - [`revoked`]: what verifiers have to be told of any of these
 
 pub mod end;
 pub mod end_lease;
@@ -17,6 +18,7 @@ pub mod expire;
 pub mod issue;
 pub mod open;
 pub mod renew;
+pub mod revoked;
 #[cfg(test)]
 pub(crate) mod sample;
 

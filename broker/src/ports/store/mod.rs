@@ -6,6 +6,7 @@
 //! - [`jobs`]: jobs and leases, changed by the pure functions of [`crate::domain::change`]
 //! - [`audit`]: the audit log
 //! - [`tree`]: the Merkle tree over it
+//! - [`revocations`]: what verifiers are told
 //! - [`bans`], [`sessions`], [`keys`], [`policies`]: what else survives a restart
 
 pub mod audit;
@@ -13,6 +14,7 @@ pub mod bans;
 pub mod jobs;
 pub mod keys;
 pub mod policies;
+pub mod revocations;
 pub mod sessions;
 pub mod tree;
 
@@ -23,6 +25,7 @@ pub use bans::BanStore;
 pub use jobs::JobStore;
 pub use keys::KeyStore;
 pub use policies::PolicyStore;
+pub use revocations::RevocationStore;
 pub use sessions::SessionStore;
 pub use tree::{EntryStore, TreeStore};
 
@@ -35,6 +38,7 @@ pub trait Store:
     + BanStore
     + KeyStore
     + PolicyStore
+    + RevocationStore
     + SessionStore
     + 'static
 {
@@ -48,6 +52,7 @@ impl<T> Store for T where
         + BanStore
         + KeyStore
         + PolicyStore
+        + RevocationStore
         + SessionStore
         + 'static
 {

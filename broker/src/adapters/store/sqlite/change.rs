@@ -5,6 +5,7 @@ use taskpass_proto::ids::JobId;
 use super::job_rows::{self, Known};
 use super::lease_rows;
 use super::transaction::Transaction;
+use crate::domain::change::revoked::revoked;
 use crate::domain::change::{Current, Due, Saved};
 use crate::domain::job::Job;
 use crate::domain::time::UnixMillis;
@@ -46,6 +47,8 @@ fn save(
             lease_rows::write(transaction.connection, known, lease)?;
         }
     }
+    // INVARIANT: in the transaction of the end itself, so that no verifier misses one.
+    transaction.revoke(&revoked(before.map(|known| &known.job), saved))?;
     transaction.append(&saved.records)
 }
 

@@ -6,7 +6,7 @@
 //! - [`checkpointer`]: keeps the write-ahead log short
 //! - [`readers`]: the connections that only read
 //! - [`jobs`], [`audit`], [`bans`], [`sessions`], [`keys`], [`policies`],
-//!   [`tree`]: the ports
+//!   [`revocations`], [`tree`]: the ports
 //! - [`change`], [`job_rows`], [`lease_rows`], [`listing`]: jobs and leases in the tables
 
 mod audit;
@@ -28,6 +28,7 @@ mod live_jobs;
 mod open;
 mod policies;
 mod readers;
+mod revocations;
 mod schema;
 mod sessions;
 #[cfg(test)]

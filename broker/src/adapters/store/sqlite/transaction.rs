@@ -6,8 +6,10 @@ use taskpass_proto::task_name::TaskName;
 
 use super::audit_log::{self, Numbers};
 use super::live_jobs::{LiveJobs, Step};
+use super::revocations;
 use crate::domain::audit::Record;
 use crate::domain::job::Job;
+use crate::domain::revocation::Revocation;
 use crate::ports::random::Random;
 use crate::ports::store::StoreError;
 
@@ -15,6 +17,7 @@ use crate::ports::store::StoreError;
 pub(super) struct Memory {
     pub(super) live: LiveJobs,
     numbers: Numbers,
+    revocations: revocations::Numbers,
 }
 
 /// A transaction under way.
@@ -30,6 +33,7 @@ impl Memory {
         Ok(Self {
             live: LiveJobs::count(connection)?,
             numbers: Numbers::read(connection)?,
+            revocations: revocations::Numbers::read(connection)?,
         })
     }
 
@@ -37,12 +41,19 @@ impl Memory {
     pub(super) fn commit(&mut self) {
         self.live.commit();
         self.numbers.commit();
+        self.revocations.commit();
     }
 
     /// The transaction came to nothing.
     pub(super) fn roll_back(&mut self) {
         self.live.roll_back();
         self.numbers.roll_back();
+        self.revocations.roll_back();
+    }
+
+    /// The newest number of the feed of revocations.
+    pub(super) fn newest_revocation(&self) -> u64 {
+        self.revocations.newest()
     }
 }
 
@@ -90,5 +101,13 @@ impl<'a> Transaction<'a> {
                 Ok(record.decision.as_deref())
             })
             .map(drop)
+    }
+
+    /// Appends to the feed of revocations.
+    pub(super) fn revoke(&mut self, revocations: &[Revocation]) -> Result<(), StoreError> {
+        let numbers = &mut self.memory.revocations;
+        revocations
+            .iter()
+            .try_for_each(|revocation| numbers.append(self.connection, revocation))
     }
 }

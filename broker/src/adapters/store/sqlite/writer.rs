@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::checkpointer::Checkpointer;
 use super::columns::run;
@@ -32,6 +32,7 @@ pub(super) struct Writer {
 struct Counters {
     commits: AtomicU64,
     open_jobs: AtomicU64,
+    newest_revocation: watch::Sender<u64>,
 }
 
 /// Something to write.
@@ -70,6 +71,7 @@ impl Writer {
         counters
             .open_jobs
             .store(memory.live.total(), Ordering::Release);
+        counters.tell_revocation(memory.newest_revocation());
         let (commands, waiting) = mpsc::channel(WAITING);
         let own = Thread {
             connection,
@@ -118,6 +120,18 @@ impl Writer {
     pub(super) fn open_jobs(&self) -> u64 {
         self.counters.open_jobs.load(Ordering::Acquire)
     }
+
+    /// The newest number of the feed of revocations that is committed.
+    pub(super) fn newest_revocation(&self) -> watch::Receiver<u64> {
+        self.counters.newest_revocation.subscribe()
+    }
+}
+
+impl Counters {
+    fn tell_revocation(&self, newest: u64) {
+        let tell = |known: &mut u64| std::mem::replace(known, newest) != newest;
+        self.newest_revocation.send_if_modified(tell);
+    }
 }
 
 impl Drop for Writer {
@@ -164,6 +178,8 @@ impl Thread {
             self.counters.commits.fetch_add(1, Ordering::AcqRel);
             let open = self.memory.live.total();
             self.counters.open_jobs.store(open, Ordering::Release);
+            self.counters
+                .tell_revocation(self.memory.newest_revocation());
         } else {
             self.memory.roll_back();
             // Some failures have rolled back already. When this one fails too, so will the next `BEGIN`,

@@ -6,6 +6,7 @@ mod group;
 mod jobs;
 mod model;
 mod open;
+mod revocations;
 mod small;
 
 use std::path::Path;

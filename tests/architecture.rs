@@ -97,11 +97,12 @@ fn crates_depend_in_one_direction() {
         ("identity", &[]),
         ("broker", &["proto", "identity"]),
         ("agent", &["proto", "identity"]),
-        ("cli", &["proto", "identity", "broker", "agent"]),
+        ("verifier", &["proto", "identity"]),
+        ("cli", &["proto", "identity", "broker", "agent", "verifier"]),
     ]);
     for (name, may) in &may {
         let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
-        let others = ["proto", "identity", "broker", "agent", "cli"];
+        let others = ["proto", "identity", "broker", "agent", "verifier", "cli"];
         for other in others.into_iter().filter(|other| other != name) {
             let depends = manifest
                 .lines()
@@ -118,7 +119,9 @@ fn crates_depend_in_one_direction() {
 fn every_test_that_the_security_page_names_is_there() {
     let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let mut code_of_all = String::new();
-    for place in ["proto", "identity", "broker", "agent", "cli", "tests"] {
+    for place in [
+        "proto", "identity", "broker", "agent", "verifier", "cli", "tests",
+    ] {
         for file in sources(place) {
             code_of_all.push_str(&code(&file));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::load::Cost;
+use super::refusing::Passes;
 use crate::output::{Page, View};
 
 /// Every figure of a run.
@@ -36,6 +37,21 @@ impl Figures {
         });
         let cpu = format!("{name}, 64 in flight, server CPU a call");
         self.add(Figure::time(&cpu, cost.server_cpu));
+    }
+}
+
+impl Figures {
+    /// How long tokens passed after their ends, as two figures.
+    pub(super) fn add_passes(&mut self, name: &str, passes: &Passes) {
+        let ends = passes.ends;
+        self.add(Figure::time(
+            &format!("{name}, {ends} ends, p50"),
+            passes.p50,
+        ));
+        self.add(Figure::time(
+            &format!("{name}, {ends} ends, p99"),
+            passes.p99,
+        ));
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`floors`]: what nothing on this machine can be faster than
 //! - [`load`]: many calls at once, and what they cost
 //! - [`audit`]: what the Merkle log costs
+//! - [`refusing`]: how long a token passes after its end
 //! - [`figures`]: what came out
 
 mod agent;
@@ -13,6 +14,7 @@ mod caller;
 pub(crate) mod figures;
 mod floors;
 mod load;
+mod refusing;
 
 use std::fs::File;
 use std::io::Write;
@@ -53,6 +55,9 @@ max_duration = "8h"
 [issuer.local]
 kind = "jwt"
 "#;
+
+/// Where the tokens are good.
+const AUDIENCE: &str = "https://bench.acme.example";
 
 /// Calls that are under way at once, for the figures about load.
 const AT_ONCE: usize = 64;
@@ -181,6 +186,15 @@ pub(crate) async fn run(
         agent.resident_bytes_with(100).await?,
     ));
     drop(agent);
+
+    progress("revoked → refused, exit → refused: at a verifier with the stream of revocations");
+    let server = refusing::Server::start(broker.ports, &verifier).await?;
+    let closed = server.closed(&mut one, each).await?;
+    figures.add_passes("revoked → refused through the stream", &closed);
+    let node = refusing::Node::start(&stage, broker.ports.workload).await?;
+    let exited = server.exited(&node).await?;
+    figures.add_passes("exit → refused through agent and stream", &exited);
+    drop((server, node));
 
     progress("memory with 10,000 live jobs");
     let fresh = one.open_until(10_000).await?;

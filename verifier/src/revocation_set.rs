@@ -79,9 +79,9 @@ impl RevocationSet {
                 more,
                 epoch,
             } => {
-                revocations
-                    .iter()
-                    .for_each(|revocation| self.add(revocation));
+                for revocation in revocations {
+                    self.add(revocation);
+                }
                 // INVARIANT: a part is no position: whoever is cut off in between begins again.
                 if !more {
                     self.position = Some(Position {

@@ -15,3 +15,4 @@ mod policy_reload;
 mod renewal;
 mod revocation_stream;
 mod store_failures;
+mod verifier_library;

@@ -238,11 +238,14 @@ pub async fn serve(
     background::spawn(&mut tasks, &operations, &gate, (&keys, &store), &stop);
     tasks.spawn(Arc::clone(&policy).watch(Arc::clone(&operations), stop.clone()));
 
+    let discovery = crate::http::discovery::router(&config.issuer, keys, Arc::clone(&clock));
+    let router = routes::workload(broker, &operations, &gate, &phases.draining, &mut tasks).await;
     let mut faces = JoinSet::new();
     let listener = WorkloadListener {
         listener: workload,
         tls: Arc::new(identity.tls.server_config()?),
-        router: routes::workload(broker, &operations, &gate, &phases.draining, &mut tasks).await,
+        // For verifiers that come with an SVID: what they believe is then the broker's own word.
+        router: router.merge(discovery.clone()),
         max_age: config.connection_max_age,
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -252,8 +255,11 @@ pub async fn serve(
     faces.spawn(listener.serve());
     faces.spawn(admin_socket.serve(routes::admin(admin), phases.closing.clone()));
     if let Some(public) = public {
-        let router = crate::http::discovery::router(&config.issuer, keys, Arc::clone(&clock));
-        faces.spawn(routes::serve_plain(public, router, phases.closing.clone()));
+        faces.spawn(routes::serve_plain(
+            public,
+            discovery,
+            phases.closing.clone(),
+        ));
     }
     // Operations go last, so that readiness can be asked to the end.
     let mut last = JoinSet::new();

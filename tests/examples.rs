@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::client::token;
+use crate::support::client::{bound, token};
 use crate::support::installation::{BROKER, Installation, write_svid};
 use crate::support::process::BINARY;
 use crate::support::python;
@@ -26,6 +26,10 @@ struct ResourceServer {
 
 impl ResourceServer {
     fn start(broker: &Installation) -> Self {
+        Self::with(broker, &[])
+    }
+
+    fn with(broker: &Installation, more: &[&str]) -> Self {
         write_svid(&broker.authority, &broker.path("server"), SERVER);
         let mut child = Command::new(python())
             .arg(example("resource-server/server.py"))
@@ -43,6 +47,7 @@ impl ResourceServer {
             .arg(broker.path("server.key"))
             .arg("--bundle")
             .arg(broker.path("bundle.pem"))
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -53,13 +58,22 @@ impl ResourceServer {
         let port = line.trim().rsplit(' ').next().unwrap().to_owned();
         Self {
             child,
-            url: format!("http://127.0.0.1:{port}/"),
+            url: match more {
+                ["--mutual-tls"] => format!("https://127.0.0.1:{port}/"),
+                _ => format!("http://127.0.0.1:{port}/"),
+            },
         }
     }
 
     /// Status and body for a token.
     fn ask(&self, token: &str) -> (String, String) {
+        self.ask_as(token, &[])
+    }
+
+    /// The same as a client of more arguments to `curl`.
+    fn ask_as(&self, token: &str, client: &[&str]) -> (String, String) {
         let output = Command::new("curl")
+            .args(client)
             .args(["--silent", "--write-out", "\n%{http_code}", "--header"])
             .arg(format!("Authorization: Bearer {token}"))
             .arg(&self.url)
@@ -99,6 +113,50 @@ async fn an_independent_jwt_library_verifies_tokens_through_discovery() {
     let (status, body) = server.ask(by_name("docs-api"));
     assert_eq!(status, "401");
     assert!(body.contains("has ended"), "{body}");
+}
+
+#[tokio::test]
+async fn a_stolen_bound_token_is_refused_by_a_resource_server() {
+    let broker = Installation::start().await;
+    for (files, id) in [
+        ("client", CI),
+        ("thief", "spiffe://acme.example/prod/thief"),
+    ] {
+        write_svid(&broker.authority, &broker.path(files), id);
+    }
+    let mut client = broker.client_with_files("client").await;
+    let mut request = client.request("deploy-docs");
+    let thumbprint = broker.thumbprint_of_files("client");
+    request.credentials = vec![bound("docs-api", thumbprint)];
+    let opened = client.open(request).await.unwrap();
+    let stolen = token(&opened.credentials[0]);
+    let server = ResourceServer::with(&broker, &["--mutual-tls"]);
+    // The server's SVID has no DNS name; who it is does not matter here.
+    let ask = |files: &str| {
+        let (certificate, key) = (
+            broker.path(&format!("{files}.pem")),
+            broker.path(&format!("{files}.key")),
+        );
+        let client = [
+            "--insecure",
+            "--cert",
+            certificate.to_str().unwrap(),
+            "--key",
+            key.to_str().unwrap(),
+        ];
+        server.ask_as(stolen, &client)
+    };
+    let (status, body) = ask("client");
+    assert_eq!(status, "200", "{body}");
+    let (status, body) = ask("thief");
+    assert_eq!(status, "401");
+    assert!(body.contains("another certificate"), "{body}");
+    let (status, body) = server.ask_as(stolen, &["--insecure"]);
+    assert_eq!(status, "401");
+    assert!(body.contains("presented none"), "{body}");
+    // A server that knows no certificates takes no bound token either.
+    let plain = ResourceServer::start(&broker);
+    assert_eq!(plain.ask(stolen).0, "401");
 }
 
 #[tokio::test]

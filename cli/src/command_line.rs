@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
-use crate::commands::{audit, completions, job, lease, status, token, version, workload};
+use crate::commands::{audit, completions, job, key, lease, status, token, version, workload};
 use crate::exit;
 use crate::output::{Colour, Format, Output};
 use crate::run;
@@ -123,6 +123,8 @@ pub(crate) enum Command {
     Lease(lease::Command),
     #[command(subcommand)]
     Workload(workload::Command),
+    #[command(subcommand)]
+    Key(key::Command),
     #[cfg(feature = "broker")]
     #[command(subcommand)]
     Policy(crate::commands::policy::Command),

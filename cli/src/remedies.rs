@@ -26,7 +26,13 @@ fn of_broker(reason: Reason) -> &'static str {
         Reason::JobIdTime => "set this machine's clock",
         Reason::JobIdReused => "make a new job id for each job",
         Reason::SubjectProofUnsupported => "connect with the workload's own SVID",
-        Reason::BindingUnsupported => "ask without the binding, where policy allows that",
+        Reason::BindingUnsupported => {
+            "ask the broker directly with the workload's own SVID, or without the binding"
+        }
+        Reason::BindingMismatch => {
+            "bind to the certificate that you connect with; after a rotation, renew with the new one"
+        }
+        Reason::ConfirmationRequired => "wait as long as it says, or say that it is meant: `--now`",
         Reason::Unimplemented => "use a newer broker",
         Reason::TaskNotGranted => "ask the task's owner for a grant, and check the task's name",
         Reason::ParameterMissing => "add `--param NAME=VALUE`",

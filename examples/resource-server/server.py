@@ -5,12 +5,19 @@ It checks each token twice: with a standard JWT library (PyJWT) against the publ
 discovery, and by asking the broker whether it is still active (RFC 7662), over mutual TLS with an SVID of its own.
 The first tells what the token says; the second, that its job is still running.
 
+With `--mutual-tls` it serves HTTPS with its SVID, and a client may present one of its own. A token that is bound to a
+certificate (`cnf`, RFC 8705) is then taken only over a connection that was made with that certificate; without
+`--mutual-tls` it is never taken. So nobody can use a bound token that was stolen.
+
     ./server.py --issuer http://127.0.0.1:8443 --audience https://docs.acme.example \
                 --broker 127.0.0.1:8440 --broker-id spiffe://acme.example/taskpass/broker \
                 --certificate svid.pem --key svid.key --bundle bundle.pem --port 8000
 """
 
 import argparse
+import base64
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
@@ -39,7 +46,7 @@ class Issuer:
             raise jwt.InvalidTokenError("not an access token (RFC 9068)")
         key = self.keys.get_signing_key_from_jwt(token).key
         required = ["exp", "iat", "nbf", "aud", "iss", "sub", "jti"]
-        return jwt.decode(token, key, algorithms=["ES256"], audience=self.audience, issuer=self.issuer,
+        return jwt.decode(token, key, algorithms=["ES256", "RS256"], audience=self.audience, issuer=self.issuer,
                           options={"require": required})
 
 
@@ -77,6 +84,21 @@ class Introspection:
             raise ssl.SSLError("whoever answered is not the broker")
 
 
+def confirm(claims, certificate):
+    """Insists that a bound token comes over a connection with the certificate that it is bound to."""
+    if "cnf" not in claims:
+        return
+    expected = claims["cnf"].get("x5t#S256")
+    if expected is None:
+        raise jwt.InvalidTokenError("the token is bound to something that this server cannot check")
+    if certificate is None:
+        raise jwt.InvalidTokenError("the token is bound to a certificate, and the client presented none")
+    digest = hashlib.sha256(certificate).digest()
+    thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    if not hmac.compare_digest(thumbprint, expected):
+        raise jwt.InvalidTokenError("the token is bound to another certificate than the client's")
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Any request with a good and active token is answered with what the token says."""
 
@@ -88,6 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if scheme != "Bearer":
                 raise jwt.InvalidTokenError("no bearer token")
             claims = self.issuer.claims(token)
+            confirm(claims, self.client_certificate())
             if not self.introspection.is_active(token):
                 raise jwt.InvalidTokenError("the job of this token has ended")
         except (jwt.InvalidTokenError, jwt.PyJWKClientError) as error:
@@ -95,6 +118,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(200, {"workload": claims["sub"], "task": claims["task"], "scope": claims.get("scope", "")})
 
     do_GET = do_PUT = do_POST = answer
+
+    def client_certificate(self):
+        """The certificate of the TLS client in DER, if there is one."""
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return None
+        return self.connection.getpeercert(binary_form=True)
 
     def send(self, status, body):
         body = json.dumps(body).encode()
@@ -115,11 +144,20 @@ def main():
     for name in ["issuer", "audience", "broker", "broker-id", "certificate", "key", "bundle"]:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mutual-tls", action="store_true")
     options = parser.parse_args()
     Handler.issuer = Issuer(options.issuer, options.audience)
     Handler.introspection = Introspection(options.broker, options.broker_id, options.certificate,
                                           options.key, options.bundle)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
+    if options.mutual_tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate, options.key)
+        tls.load_verify_locations(options.bundle)
+        # Bearer tokens need no certificate; bound ones are refused without it.
+        tls.verify_mode = ssl.CERT_OPTIONAL
+        # Handshakes happen in the thread of each connection, not in the one that accepts.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print(f"listening on {server.server_address[1]}", flush=True)
     server.serve_forever()
 

@@ -34,14 +34,17 @@ impl Reason {
             | Self::JobIdTime
             | Self::SubjectProofUnsupported
             | Self::BindingUnsupported
+            | Self::BindingMismatch
             | Self::ParameterMissing
             | Self::ParameterUndeclared
             | Self::ParameterInvalid => Code::InvalidArgument,
             Self::JobIdReused => Code::AlreadyExists,
             Self::JobUnknown | Self::LeaseUnknown => Code::NotFound,
-            Self::Superseded | Self::JobEnded | Self::LeaseEnded | Self::GenerationMismatch => {
-                Code::FailedPrecondition
-            }
+            Self::Superseded
+            | Self::ConfirmationRequired
+            | Self::JobEnded
+            | Self::LeaseEnded
+            | Self::GenerationMismatch => Code::FailedPrecondition,
             Self::RequestTooLarge
             | Self::RateLimited
             | Self::LiveJobsLimit

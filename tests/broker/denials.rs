@@ -159,7 +159,7 @@ async fn a_proof_of_another_subject_and_a_binding_are_refused() {
     let proof = v1::open_job_request::SubjectProof::JwtSvid(v1::JwtSvidProof { token: "x".into() });
     let got = reason(&mut ci, |r| r.subject_proof = Some(proof)).await;
     assert_eq!(got, "SUBJECT_PROOF_UNSUPPORTED");
-    let binding = v1::credential_request::Binding::X5tS256(vec![1; 32]);
+    let binding = v1::credential_request::Binding::Jkt(vec![1; 32]);
     let asked = v1::CredentialRequest {
         binding: Some(binding),
         ..wanted("docs-api")

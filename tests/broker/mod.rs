@@ -1,11 +1,13 @@
 //! Promises of the broker, each against a real one.
 
+mod bound_tokens;
 mod crash;
 mod denials;
 mod ends;
 mod identity;
 mod introspection;
 mod issuing;
+mod keys;
 mod liveness;
 mod operators;
 mod ownership;

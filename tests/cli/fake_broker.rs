@@ -354,6 +354,10 @@ impl Admin for Answers {
         Err(unknown(Reason::Unimplemented))
     }
 
+    async fn export_keys(&self, _: Request<ExportKeysRequest>) -> Answer<ExportKeysResponse> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
     async fn retire_key(&self, _: Request<RetireKeyRequest>) -> Answer<RetireKeyResponse> {
         Err(unknown(Reason::Unimplemented))
     }

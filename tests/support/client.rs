@@ -82,6 +82,7 @@ impl Client {
             lease_id: lease.into(),
             holder,
             generation,
+            binding: None,
         };
         Ok(self
             .grpc
@@ -175,6 +176,14 @@ pub(crate) fn wanted(name: &str) -> v1::CredentialRequest {
     v1::CredentialRequest {
         name: name.into(),
         ..v1::CredentialRequest::default()
+    }
+}
+
+/// A credential bound to a certificate.
+pub(crate) fn bound(name: &str, thumbprint: [u8; 32]) -> v1::CredentialRequest {
+    v1::CredentialRequest {
+        binding: Some(v1::credential_request::Binding::X5tS256(thumbprint.into())),
+        ..wanted(name)
     }
 }
 

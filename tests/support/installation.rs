@@ -196,6 +196,32 @@ impl Installation {
         Client::connect(self.workload, &self.identity(id)).await
     }
 
+    /// A workload that calls with the SVID that [`write_svid`] wrote.
+    pub(crate) async fn client_with_files(&self, files: &str) -> Client {
+        Client::connect(self.workload, &self.identity_of_files(files)).await
+    }
+
+    /// Who a workload is by the SVID that [`write_svid`] wrote.
+    pub(crate) fn identity_of_files(&self, files: &str) -> TlsIdentity {
+        let read = |extension: &str| fs::read(self.path(&format!("{files}.{extension}"))).unwrap();
+        let bundles = BundleSet::new([self.authority.bundle().unwrap()]).unwrap();
+        let svid = taskpass_identity::X509Svid::from_pem(&read("pem"), &read("key")).unwrap();
+        TlsIdentity {
+            svids: Arc::new(FixedSvid::new(svid)),
+            bundles: Arc::new(FixedBundles::new(bundles)),
+            time: Arc::new(rustls::time_provider::DefaultTimeProvider),
+        }
+    }
+
+    /// The SHA-256 of the leaf that [`write_svid`] wrote.
+    pub(crate) fn thumbprint_of_files(&self, files: &str) -> [u8; 32] {
+        use rustls_pki_types::CertificateDer;
+        use rustls_pki_types::pem::PemObject;
+        let leaf = CertificateDer::from_pem_file(self.path(&format!("{files}.pem"))).unwrap();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &leaf);
+        digest.as_ref().try_into().unwrap()
+    }
+
     /// Who a workload is and whom it trusts.
     pub(crate) fn identity(&self, id: &str) -> TlsIdentity {
         let hour = Duration::from_secs(3600);

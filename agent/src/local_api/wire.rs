@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use taskpass_proto::reason::Reason;
+use taskpass_proto::refusal::Refusal;
 use taskpass_proto::time::to_wire;
 use taskpass_proto::v1;
 use taskpass_proto::v1::revocability::Kind;
@@ -64,6 +66,8 @@ pub struct Credential {
     #[serde(default)]
     scopes: Vec<String>,
     lifetime_seconds: Option<f64>,
+    /// Known so that it can be refused with its reason; never passed on.
+    binding: Option<Value>,
 }
 
 /// `POST /v1/jobs/{id}/credentials`.
@@ -173,6 +177,15 @@ pub struct ProblemStatus {
 impl Credential {
     /// The same for the broker.
     pub fn into_wire(self) -> Result<v1::CredentialRequest, Problem> {
+        // INVARIANT: a token would be bound to the agent's certificate, whose key never leaves the agent; and
+        // nothing is issued unbound instead.
+        if self.binding.is_some() {
+            return Err(Problem::from(Refusal::new(
+                Reason::BindingUnsupported,
+                "tokens through an agent cannot be bound: the certificate is the agent's; a workload with an SVID \
+                 of its own asks the broker itself",
+            )));
+        }
         let lifetime = self
             .lifetime_seconds
             .map(|s| seconds("lifetime_seconds", s))

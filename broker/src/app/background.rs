@@ -1,5 +1,6 @@
 //! What the broker does by itself, one loop each.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,15 +11,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::keys::key_set::KeySet;
+use crate::domain::clock_guard::ClockState;
+use crate::domain::policy::PolicyHash;
+use crate::domain::token_form::Algorithm;
 use crate::operations::audit_log::AuditLog;
 use crate::operations::gate::Gate;
 use crate::operations::{
     Operations, denials, end_job, expire, policy_change, silence, store_trouble, watch_revocations,
 };
-use crate::ports::store::Store;
 
-/// How often the key schedule is looked at.
-const KEYS_EVERY: Duration = Duration::from_secs(3600);
+/// How often the key schedule is looked at; mostly that is a comparison of times.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often the gate forgets workloads that have gone quiet.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
@@ -27,7 +30,7 @@ pub fn spawn(
     tasks: &mut JoinSet<()>,
     operations: &Arc<Operations>,
     gate: &Arc<Gate>,
-    keys: (&Arc<KeySet>, &Arc<dyn Store>),
+    keys: &Arc<KeySet>,
     shutdown: &CancellationToken,
 ) {
     let mut every = |period: Duration, work: Work| {
@@ -111,17 +114,27 @@ pub fn spawn(
             async move { this.tidy() }
         }),
     );
-    let (keys, store) = (Arc::clone(keys.0), Arc::clone(keys.1));
+    let keys = Arc::clone(keys);
     let this = Arc::clone(operations);
+    // The algorithms of a snapshot are looked for once, not every second.
+    let mut known: (Option<PolicyHash>, BTreeSet<Algorithm>) = (None, BTreeSet::new());
     every(
         KEYS_EVERY,
         work(move || {
-            let (keys, store, now) = (Arc::clone(&keys), Arc::clone(&store), this.now());
+            let hash = this.policy().map(|policy| policy.hash());
+            if hash != known.0 {
+                known = (hash, algorithms(&this));
+            }
+            let (keys, algorithms, now) = (Arc::clone(&keys), known.1.clone(), this.now());
+            // Nobody makes keys by a clock that cannot be believed.
+            let is_steady = this.clock_state() == ClockState::Steady;
             async move {
-                log(
-                    keys.add_missing(store.as_ref(), now).await.map(drop),
-                    "no key was made",
-                );
+                if is_steady {
+                    log(
+                        keys.keep_up(&algorithms, now).await.map(drop),
+                        "no key was made",
+                    );
+                }
             }
         }),
     );
@@ -144,6 +157,14 @@ pub async fn retain(log: Arc<AuditLog>, age: Duration, shutdown: CancellationTok
             Err(error) => tracing::error!(%error, "no details were erased by retention"),
         }
     }
+}
+
+/// The algorithms that the policy in force needs keys for.
+pub(super) fn algorithms(operations: &Operations) -> BTreeSet<Algorithm> {
+    operations
+        .policy()
+        .map(|policy| policy.algorithms())
+        .unwrap_or_default()
 }
 
 type Work = Box<dyn FnMut() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>;

@@ -47,21 +47,19 @@ use crate::domain::audit::{Event, Record};
 use crate::domain::key_schedule::KeySchedule;
 use crate::domain::session::Rhythm;
 use crate::domain::time::UnixMillis;
-use crate::grpc::admin::{AdminService, Identity};
+use crate::domain::token::LONGEST_TOKEN;
+use crate::grpc::admin::{self, AdminService, Identity};
 use crate::grpc::broker_service::BrokerService;
-use crate::http::discovery::MAX_AGE_SECONDS;
+use crate::http::discovery::{self, Published};
 use crate::operations::gate::{CallQuota, Gate};
 use crate::operations::{Operations, Parts, Settings};
 use crate::ports::clock::Clock;
 use crate::ports::random::Random;
+use crate::ports::store::keys::KeyStore;
 use crate::ports::store::{Store, StoreError};
 
 /// Readiness goes this long before anything else does, so that nobody new is sent here.
 const DRAIN_BEFORE_CLOSING: Duration = Duration::from_millis(500);
-/// How long a key signs.
-const SIGNING_PERIOD: Duration = Duration::from_secs(90 * 24 * 3600);
-/// The longest life of any token; a key stays published for this long after it last signed.
-const LONGEST_TOKEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Where a broker came to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,8 +149,7 @@ pub async fn serve(
     let (audit_log, audit_files) = audit::open(&config, shared)?;
     // Whether the store fits its log is known before anything is added to it.
     audit_log.sequence().await;
-    let keys = Arc::new(open_keys(&config, store.as_ref(), &epoch)?);
-    keys.add_missing(store.as_ref(), clock.now()).await?;
+    let keys = Arc::new(open_keys(&config, &store, &epoch, clock.now()).await?);
 
     let operations = Arc::new(Operations::new(Parts {
         store: Arc::clone(&store),
@@ -178,6 +175,15 @@ pub async fn serve(
     // Without a good policy the broker starts all the same: it grants nothing, takes back what is out,
     // and says why it is not ready.
     let _ = policy.reload(&operations).await;
+    // The keys of every algorithm in use, before anybody can have seen a key set without them.
+    keys.keep_up(&background::algorithms(&operations), clock.now())
+        .await?;
+    let published = Published {
+        issuer: config.issuer.as_str().into(),
+        keys: Arc::clone(&keys),
+        clock: Arc::clone(&clock),
+        max_age: config.keys_max_age,
+    };
 
     let phases = Shutdown {
         draining: CancellationToken::new(),
@@ -204,6 +210,10 @@ pub async fn serve(
         Arc::clone(&operations),
         Arc::clone(&health),
         Arc::clone(&policy),
+        admin::Keys {
+            desk: Arc::clone(&keys) as _,
+            documents: Arc::new(published.clone()),
+        },
         Identity {
             spiffe_id: config.spiffe_id.to_string(),
             version: env!("CARGO_PKG_VERSION"),
@@ -235,10 +245,10 @@ pub async fn serve(
             stop.clone(),
         ));
     }
-    background::spawn(&mut tasks, &operations, &gate, (&keys, &store), &stop);
+    background::spawn(&mut tasks, &operations, &gate, &keys, &stop);
     tasks.spawn(Arc::clone(&policy).watch(Arc::clone(&operations), stop.clone()));
 
-    let discovery = crate::http::discovery::router(&config.issuer, keys, Arc::clone(&clock));
+    let discovery = discovery::router(published);
     let router = routes::workload(broker, &operations, &gate, &phases.draining, &mut tasks).await;
     let mut faces = JoinSet::new();
     let listener = WorkloadListener {
@@ -340,18 +350,26 @@ impl OwnIdentity {
     }
 }
 
-fn open_keys(config: &BrokerConfig, store: &dyn Store, epoch: &[u8]) -> Result<KeySet, StartError> {
+async fn open_keys(
+    config: &BrokerConfig,
+    store: &Arc<dyn Store>,
+    epoch: &[u8],
+    now: UnixMillis,
+) -> Result<KeySet, StartError> {
     let keys = config
         .sealing_keys
         .iter()
         .map(|(id, path)| sealing_keys::read(id, path));
     let sealer = Sealer::new(keys.collect::<Result<_, _>>()?)?;
     let schedule = KeySchedule {
-        signing_period: SIGNING_PERIOD,
-        published_before: Duration::from_secs(2 * MAX_AGE_SECONDS),
+        signing_period: config.keys_signing_period,
+        // Twice as long as a verifier keeps it: once for the verifier, once for a static export or a cache
+        // between.
+        published_before: config.keys_max_age * 2,
         published_after: LONGEST_TOKEN,
     };
-    Ok(KeySet::open(store, sealer, epoch, schedule)?)
+    let store = Arc::clone(store) as Arc<dyn KeyStore>;
+    Ok(KeySet::open(store, sealer, epoch, schedule, now).await?)
 }
 
 /// The origin of the audit log: the issuer without its scheme, as C2SP origins have none.

@@ -42,6 +42,10 @@ pub struct BrokerConfig {
     pub audit_sequence_every: Duration,
     /// Sealing keys by id, the first one seals.
     pub sealing_keys: Vec<(String, PathBuf)>,
+    /// How long verifiers may keep the key set.
+    pub keys_max_age: Duration,
+    /// How long a signing key signs.
+    pub keys_signing_period: Duration,
     /// Where the broker listens.
     pub listen: Listen,
     /// How often holders beat.
@@ -85,6 +89,8 @@ struct File {
     #[serde(default)]
     audit: AuditTable,
     #[serde(default)]
+    keys: KeysTable,
+    #[serde(default)]
     listen: ListenTable,
     #[serde(default)]
     heartbeat: HeartbeatTable,
@@ -126,6 +132,13 @@ struct AuditTable {
 struct SealingKeyTable {
     id: String,
     file: PathBuf,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct KeysTable {
+    max_age: Option<String>,
+    signing_period: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -191,6 +204,13 @@ impl BrokerConfig {
             let message = "must be at least twice the interval, or one late beat ends every job";
             return Err(invalid("heartbeat.limit", message));
         }
+        let keys_max_age = duration("keys.max_age", file.keys.max_age, "1h")?;
+        let keys_signing_period = duration("keys.signing_period", file.keys.signing_period, "90d")?;
+        if keys_signing_period < keys_max_age * 4 {
+            let message = "must be at least four times `keys.max_age`, or keys change faster than verifiers \
+                           learn of them";
+            return Err(invalid("keys.signing_period", message));
+        }
         let store = at(file.store.path);
         let beside_store = |name: &str| store.with_file_name(name);
         let audit = file.audit;
@@ -230,6 +250,8 @@ impl BrokerConfig {
             store: store.clone(),
             retention: duration("store.retention", file.store.retention, "7d")?,
             sealing_keys: sealing_keys.collect(),
+            keys_max_age,
+            keys_signing_period,
             listen: listen(file.listen, base)?,
             heartbeat_interval: interval,
             heartbeat_limit: limit,

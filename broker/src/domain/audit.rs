@@ -65,6 +65,18 @@ pub enum Event {
     /// A signing key was made.
     #[serde(rename = "key.created")]
     KeyCreated,
+    /// An operator rotated signing keys.
+    #[serde(rename = "key.rotated")]
+    KeyRotated,
+    /// An operator took a signing key out of use.
+    #[serde(rename = "key.retired")]
+    KeyRetired,
+    /// A signing key was sealed with another sealing key.
+    #[serde(rename = "key.resealed")]
+    KeyResealed,
+    /// A signing key that had been over for long was removed.
+    #[serde(rename = "key.forgotten")]
+    KeyForgotten,
     /// The store works again after a failure.
     #[serde(rename = "store.recovered")]
     StoreRecovered,
@@ -250,6 +262,10 @@ impl Event {
             Self::PolicyRefused => "policy.refused",
             Self::AdminCalled => "admin.called",
             Self::KeyCreated => "key.created",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRetired => "key.retired",
+            Self::KeyResealed => "key.resealed",
+            Self::KeyForgotten => "key.forgotten",
             Self::StoreRecovered => "store.recovered",
             Self::BrokerStarted => "broker.started",
             Self::LogContinued => "log.continued",

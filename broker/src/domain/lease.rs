@@ -5,16 +5,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use taskpass_proto::ids::LeaseId;
 
+use super::binding::Thumbprint;
 use super::cause::Cause;
 use super::revocability::Revocability;
 use super::time::UnixMillis;
+use super::token_form::TokenForm;
 
 /// A lease as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Its job's id and a number.
     pub id: LeaseId,
-    /// What it is a lease of; never changes.
+    /// What it is a lease of; never changes but for [`Terms::bound_to`].
     pub terms: Terms,
     /// Where it is in its life.
     pub state: LeaseState,
@@ -35,6 +37,13 @@ pub struct Terms {
     pub ttl: Duration,
     /// What can be said of taking it back early.
     pub revocability: Revocability,
+    /// What its tokens look like.
+    #[serde(default, skip_serializing_if = "TokenForm::is_default")]
+    pub form: TokenForm,
+    /// The certificate that its tokens are bound to; none for bearer tokens. A renewal may bind the next
+    /// generation to another certificate of the same workload, and nothing else of these terms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_to: Option<Thumbprint>,
 }
 
 /// One generation of a lease.
@@ -103,11 +112,23 @@ impl Lease {
         }
     }
 
-    /// The next generation: `active → active`.
-    pub fn renew(self, term: Term) -> Result<Self, InvalidTransition> {
+    /// The next generation: `active → active`. A bound lease stays bound, perhaps to another certificate.
+    pub fn renew(
+        self,
+        term: Term,
+        bound_to: Option<Thumbprint>,
+    ) -> Result<Self, InvalidTransition> {
         match self.state {
             LeaseState::Active(_) => Ok(Self {
                 state: LeaseState::Active(term),
+                terms: Terms {
+                    // INVARIANT: a bound lease never becomes a bearer's, nor the other way round.
+                    bound_to: self
+                        .terms
+                        .bound_to
+                        .and_then(|bound| bound_to.or(Some(bound))),
+                    ..self.terms
+                },
                 ..self
             }),
             state => Err(state.cannot_become("renewed")),
@@ -226,6 +247,8 @@ mod tests {
             scopes: vec!["docs:write".into()],
             ttl: Duration::from_secs(60),
             revocability: Revocability::Immediate,
+            form: TokenForm::default(),
+            bound_to: None,
         };
         let job = "job_01h455vb4pex5vsknk084sn02q".parse().unwrap();
         Lease {
@@ -252,7 +275,7 @@ mod tests {
         let table: [(Transition, [Option<LeaseState>; 4]); 6] = [
             (|l| l.activate(term(1)), [Some(active), None, None, None]),
             (
-                |l| l.renew(term(2)),
+                |l| l.renew(term(2), None),
                 [None, Some(LeaseState::Active(term(2))), None, None],
             ),
             (

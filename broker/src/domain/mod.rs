@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod ban;
+pub mod binding;
 pub mod cause;
 pub mod change;
 pub mod clock_guard;
@@ -20,3 +21,4 @@ pub mod standing;
 pub mod time;
 pub mod tlog;
 pub mod token;
+pub mod token_form;

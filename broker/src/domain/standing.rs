@@ -91,4 +91,5 @@ fn is_same(permitted: &Permitted, lease: &Lease) -> bool {
     *permitted.audience == *lease.terms.audience
         && *permitted.issuer == *lease.terms.issuer
         && permitted.scopes == lease.terms.scopes
+        && permitted.form == lease.terms.form
 }

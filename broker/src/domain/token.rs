@@ -1,14 +1,20 @@
-//! Claims of the tokens that we sign: RFC 9068 access tokens.
+//! Claims of the tokens that we sign: RFC 9068 access tokens, or JWT-SVIDs with the same claims.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use taskpass_proto::ids::LeaseId;
 
+use super::binding::Confirmation;
 use super::job::Job;
 use super::lease::{Lease, Term};
+use super::token_form::ClaimValue;
 
 /// `nbf` lies this much before `iat`, for verifiers whose clocks are behind.
 const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(30);
+
+/// No token lives longer: a signing key stays published for as long after it last signed.
+pub const LONGEST_TOKEN: Duration = Duration::from_secs(24 * 3600);
 
 /// The claims, in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +42,12 @@ pub struct Claims {
     pub task: String,
     /// The job's id.
     pub job: String,
+    /// What it is bound to; left out of bearer tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+    /// What policy declares beyond that. Names never meet those above: policy refuses them.
+    #[serde(flatten)]
+    pub declared: BTreeMap<String, ClaimValue>,
 }
 
 impl Claims {
@@ -57,6 +69,11 @@ impl Claims {
                 .map(|opening| opening.task.to_string())
                 .unwrap_or_default(),
             job: job.id.to_string(),
+            cnf: lease
+                .terms
+                .bound_to
+                .map(|x5t_s256| Confirmation { x5t_s256 }),
+            declared: lease.terms.form.claims.clone(),
         }
     }
 

@@ -83,6 +83,14 @@ pub fn introspected(claims: Option<&Claims>) -> v1::IntrospectResponse {
         exp: seconds(claims.exp),
         iat: seconds(claims.iat),
         nbf: seconds(claims.nbf),
+        cnf: claims.cnf.map(|cnf| v1::Confirmation {
+            x5t_s256: cnf.x5t_s256.as_bytes().to_vec(),
+        }),
+        declared_claims: if claims.declared.is_empty() {
+            String::new()
+        } else {
+            serde_json::to_string(&claims.declared).unwrap_or_default()
+        },
     }
 }
 

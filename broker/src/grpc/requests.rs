@@ -13,8 +13,10 @@ use taskpass_proto::limits::{
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 use taskpass_proto::v1;
+use taskpass_proto::v1::credential_request::Binding;
 
 use super::words;
+use crate::domain::binding::{Bindings, Thumbprint};
 use crate::domain::job::Reported;
 use crate::domain::policy::Wanted;
 use crate::operations::end_job::CloseJob;
@@ -43,12 +45,14 @@ pub fn open_job(request: v1::OpenJobRequest) -> Result<OpenJob, Refusal> {
     if request.task.len() > MAX_TASK_NAME_BYTES {
         return Err(too_large("`task`", MAX_TASK_NAME_BYTES, "bytes"));
     }
+    let (wanted, bindings) = wanted(request.credentials)?;
     Ok(OpenJob {
         job: job_id(&request.job_id)?,
         holder: holder(request.holder)?,
         task: request.task,
         parameters: parameters(request.parameters)?,
-        wanted: wanted(request.credentials)?,
+        wanted,
+        bindings,
         liveness: words::liveness_from(request.liveness).ok_or_else(|| unknown("liveness"))?,
         anchor: words::anchor_from(request.anchor).ok_or_else(|| unknown("anchor"))?,
         max_duration: optional_duration("max_duration", request.max_duration)?,
@@ -58,10 +62,12 @@ pub fn open_job(request: v1::OpenJobRequest) -> Result<OpenJob, Refusal> {
 
 /// Parses a request for more credentials.
 pub fn issue(request: v1::IssueRequest) -> Result<IssueMore, Refusal> {
+    let (wanted, bindings) = wanted(request.credentials)?;
     Ok(IssueMore {
         job: job_id(&request.job_id)?,
         holder: holder(request.holder)?,
-        wanted: wanted(request.credentials)?,
+        wanted,
+        bindings,
     })
 }
 
@@ -71,6 +77,10 @@ pub fn renew(request: v1::RenewRequest) -> Result<Renew, Refusal> {
         lease: lease_id(&request.lease_id)?,
         holder: holder(request.holder)?,
         generation: request.generation,
+        bind_to: request
+            .binding
+            .map(|v1::renew_request::Binding::X5tS256(bytes)| thumbprint(&bytes))
+            .transpose()?,
     })
 }
 
@@ -156,7 +166,8 @@ fn parameters(given: BTreeMap<String, String>) -> Result<BTreeMap<String, String
     Ok(given)
 }
 
-fn wanted(requests: Vec<v1::CredentialRequest>) -> Result<Vec<Wanted>, Refusal> {
+fn wanted(requests: Vec<v1::CredentialRequest>) -> Result<(Vec<Wanted>, Bindings), Refusal> {
+    let mut bindings = Bindings::default();
     if requests.len() > MAX_LEASES_PER_JOB {
         return Err(too_large(
             "`credentials`",
@@ -164,14 +175,20 @@ fn wanted(requests: Vec<v1::CredentialRequest>) -> Result<Vec<Wanted>, Refusal> 
             "credentials",
         ));
     }
-    requests
+    let wanted = requests
         .into_iter()
         .map(|request| {
-            if request.binding.is_some() {
-                return Err(Refusal::new(
-                    Reason::BindingUnsupported,
-                    "this version makes no bound tokens, and issues none unbound instead",
-                ));
+            match request.binding {
+                None => {}
+                Some(Binding::X5tS256(bytes)) => {
+                    bindings.insert(request.name.clone(), thumbprint(&bytes)?);
+                }
+                Some(Binding::Jkt(_)) => {
+                    return Err(Refusal::new(
+                        Reason::BindingUnsupported,
+                        "this version binds tokens to certificates only (`x5t_s256`), and issues none unbound instead",
+                    ));
+                }
             }
             if request.scopes.len() > MAX_SCOPES {
                 return Err(too_large("`credentials.scopes`", MAX_SCOPES, "scopes"));
@@ -186,7 +203,15 @@ fn wanted(requests: Vec<v1::CredentialRequest>) -> Result<Vec<Wanted>, Refusal> 
                 lifetime: optional_duration("credentials.lifetime", request.lifetime)?,
             })
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok((wanted, bindings))
+}
+
+fn thumbprint(bytes: &[u8]) -> Result<Thumbprint, Refusal> {
+    let sha256 = bytes
+        .try_into()
+        .map_err(|_| invalid("`x5t_s256` is the SHA-256 of a certificate: 32 bytes"))?;
+    Ok(Thumbprint::new(sha256))
 }
 
 fn reported(reported: v1::ReportedCaller) -> Result<Reported, Refusal> {
@@ -255,7 +280,7 @@ mod tests {
     #[test]
     fn names_the_field_that_is_wrong() {
         type Break = fn(&mut v1::OpenJobRequest);
-        let table: [(Break, Reason, &str); 16] = [
+        let table: [(Break, Reason, &str); 17] = [
             (|r| r.job_id.clear(), Reason::RequestInvalid, "`job_id`"),
             (|r| r.holder = None, Reason::RequestInvalid, "`holder`"),
             (
@@ -298,12 +323,22 @@ mod tests {
             (
                 |r| {
                     r.credentials = vec![v1::CredentialRequest {
-                        binding: Some(v1::credential_request::Binding::X5tS256(vec![0; 32])),
+                        binding: Some(Binding::Jkt(vec![0; 32])),
                         ..v1::CredentialRequest::default()
                     }];
                 },
                 Reason::BindingUnsupported,
                 "bound",
+            ),
+            (
+                |r| {
+                    r.credentials = vec![v1::CredentialRequest {
+                        binding: Some(Binding::X5tS256(vec![0; 31])),
+                        ..v1::CredentialRequest::default()
+                    }];
+                },
+                Reason::RequestInvalid,
+                "`x5t_s256`",
             ),
             (
                 |r| {

@@ -13,6 +13,7 @@ use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
+use crate::domain::binding::Thumbprint;
 use crate::domain::job::Owner;
 use crate::domain::session::Heard;
 use crate::ports::store::sessions::Session;
@@ -47,6 +48,8 @@ pub enum CallKind {
 pub struct Caller {
     /// Its SPIFFE ID, proven by TLS.
     pub subject: SpiffeId,
+    /// The certificate that it proved that with.
+    pub certificate: Thumbprint,
 }
 
 /// A holder, as a request names it.
@@ -107,6 +110,7 @@ impl Gate {
         }
         Ok(Caller {
             subject: subject.clone(),
+            certificate: Thumbprint::new(*peer.thumbprint()),
         })
     }
 

@@ -6,10 +6,12 @@ use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
+use super::bindings::refuse_foreign_bindings;
 use super::gate::{Caller, HolderClaim};
 use super::open_job::job_ended;
 use super::tokens::{IssuedToken, term, terms};
 use crate::domain::audit::{Event, Record};
+use crate::domain::binding::Bindings;
 use crate::domain::change::issue::{Addition, Issued, issue};
 use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::{Opening, Owner};
@@ -27,6 +29,8 @@ pub struct IssueMore {
     pub holder: HolderClaim,
     /// The credentials wanted; none means all that are granted.
     pub wanted: Vec<Wanted>,
+    /// What they are to be bound to.
+    pub bindings: Bindings,
 }
 
 /// More credentials.
@@ -44,6 +48,7 @@ impl Operations {
     /// Issues more credentials to a job of the caller's, if today's policy lets it.
     pub async fn issue(&self, caller: &Caller, request: IssueMore) -> Result<IssuedMore, Refusal> {
         let owner = self.admit_holder(caller, &request.holder).await?;
+        refuse_foreign_bindings(caller, &request.bindings)?;
         self.refuse_unless_sound()?;
         let now = self.now();
         let known = self
@@ -106,9 +111,10 @@ impl Operations {
         });
         match &decision.outcome {
             Outcome::Allowed(allowed) => {
+                self.refuse_unless_signable(&allowed.credentials, now)?;
                 let grants = allowed.credentials.iter().map(|permitted| {
                     (
-                        terms(&policy, permitted),
+                        terms(&policy, permitted, &request.bindings),
                         term(1, permitted.ttl, now, opening.ends_by),
                     )
                 });

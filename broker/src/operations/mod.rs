@@ -14,6 +14,7 @@
 
 pub mod audit_log;
 pub mod ban;
+pub mod bindings;
 pub mod denials;
 pub mod end_job;
 pub mod expire;

@@ -10,10 +10,12 @@ use taskpass_proto::limits::MAX_LEASES_PER_JOB;
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 
+use super::bindings::refuse_foreign_bindings;
 use super::gate::{Caller, HolderClaim};
 use super::tokens::{IssuedToken, term, terms};
 use super::{Operations, internal};
 use crate::domain::audit::{Event, Record};
+use crate::domain::binding::Bindings;
 use crate::domain::change::JobWithLeases;
 use crate::domain::change::open::{Candidate, Opened, open};
 use crate::domain::job::{Anchor, Job, Liveness, Opening, Owner, Reported};
@@ -38,6 +40,8 @@ pub struct OpenJob {
     pub parameters: BTreeMap<String, String>,
     /// The credentials wanted; none means all that are granted.
     pub wanted: Vec<Wanted>,
+    /// What they are to be bound to.
+    pub bindings: Bindings,
     /// Whether the holder announces the job.
     pub liveness: Liveness,
     /// What it is tied to on the holder's side.
@@ -80,6 +84,7 @@ impl Operations {
     /// Opens a job for the caller, if policy lets it.
     pub async fn open_job(&self, caller: &Caller, request: OpenJob) -> Result<OpenedJob, Refusal> {
         let owner = self.admit_holder(caller, &request.holder).await?;
+        refuse_foreign_bindings(caller, &request.bindings)?;
         self.refuse_unless_sound()?;
         let now = self.now();
         check_id_time(request.job, now)?;
@@ -125,6 +130,7 @@ impl Operations {
                 "the task grants more credentials than a job can have; ask for some by name",
             ));
         }
+        self.refuse_unless_signable(&allowed.credentials, now)?;
         let id = self.decision_id(now)?;
         let duration = request
             .max_duration
@@ -136,7 +142,7 @@ impl Operations {
             .filter_map(|(number, permitted)| {
                 let term = term(1, permitted.ttl, now, latest);
                 let lease = LeaseId::new(request.job, number);
-                Lease::intent(lease, terms(policy, permitted))
+                Lease::intent(lease, terms(policy, permitted, &request.bindings))
                     .activate(term)
                     .ok()
             })
@@ -328,6 +334,10 @@ fn digest_of(request: &OpenJob) -> [u8; 32] {
             .iter()
             .for_each(|scope| part(scope.as_bytes()));
         part(&optional_millis(wanted.lifetime));
+    }
+    for (credential, to) in request.bindings.iter() {
+        part(credential.as_bytes());
+        part(to.as_bytes());
     }
     part(&[request.liveness as u8, request.anchor as u8]);
     part(&optional_millis(request.max_duration));

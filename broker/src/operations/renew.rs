@@ -8,10 +8,12 @@ use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
+use super::bindings::binding_of_renewal;
 use super::gate::{Caller, HolderClaim};
 use super::open_job::job_ended;
 use super::tokens::{IssuedToken, term};
 use crate::domain::audit::{Event, Record};
+use crate::domain::binding::Thumbprint;
 use crate::domain::change::renew::{Renewal, Renewed, renew};
 use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::Owner;
@@ -30,6 +32,8 @@ pub struct Renew {
     pub holder: HolderClaim,
     /// The generation that the holder has.
     pub generation: u32,
+    /// What the next one is to be bound to; none means as before.
+    pub bind_to: Option<Thumbprint>,
 }
 
 /// The next generation.
@@ -67,6 +71,8 @@ impl Operations {
         let Some(opening) = known.job.as_open() else {
             return Err(job_ended());
         };
+        let bound_to = binding_of_renewal(caller, lease.terms.bound_to, request.bind_to)?;
+        self.refuse_unless_signable_as(&lease.terms.form, now)?;
         let policy = self.policy_or_refuse()?;
         let (ttl, decision) = self.decide_renewal(&policy, &known, &lease, now).await?;
         let id = self.decision_id(now)?;
@@ -80,6 +86,7 @@ impl Operations {
             expected: request.generation,
             issued_at: next.issued_at,
             expires_at: next.expires_at,
+            bound_to,
             decision: id.clone(),
             policy: policy.hash().to_string(),
             details: json!({ "decision": decision, "expires_at": next.expires_at }),

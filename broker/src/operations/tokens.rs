@@ -7,12 +7,14 @@ use taskpass_proto::refusal::Refusal;
 use zeroize::Zeroizing;
 
 use super::Operations;
+use crate::domain::binding::Bindings;
 use crate::domain::job::Job;
 use crate::domain::lease::{Lease, Term, Terms};
 use crate::domain::policy::{Permitted, Policy};
 use crate::domain::revocability::Revocability;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::Claims;
+use crate::domain::token_form::TokenForm;
 use crate::ports::signer::SigningFailed;
 
 /// A credential on its way out.
@@ -45,6 +47,28 @@ impl Operations {
             .collect()
     }
 
+    /// Refuses credentials that no key can sign now, before anything of them is recorded.
+    pub(super) fn refuse_unless_signable<'a>(
+        &self,
+        permitted: impl IntoIterator<Item = &'a Permitted>,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        permitted
+            .into_iter()
+            .try_for_each(|permitted| self.refuse_unless_signable_as(&permitted.form, now))
+    }
+
+    /// Refuses tokens of a form that no key can sign now.
+    pub(super) fn refuse_unless_signable_as(
+        &self,
+        form: &TokenForm,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        self.signer
+            .ready(form.algorithm, now)
+            .map_err(|error| unsigned(&error, now))
+    }
+
     pub(super) fn sign(
         &self,
         job: &Job,
@@ -53,13 +77,10 @@ impl Operations {
         now: UnixMillis,
     ) -> Result<IssuedToken, Refusal> {
         let claims = Claims::of(&self.settings.issuer, job, lease, term);
-        let token = self.signer.sign(&claims, now).map_err(|error| match error {
-            SigningFailed::Crypto => super::internal("a signature could not be computed"),
-            SigningFailed::NoKey => Refusal::new(
-                Reason::IssuerUnavailable,
-                "no signing key lives as long as the token would; an operator has to rotate keys",
-            ),
-        })?;
+        let token = self
+            .signer
+            .sign(&claims, &lease.terms.form, now)
+            .map_err(|error| unsigned(&error, now))?;
         let expires_in = term.expires_at.since(now);
         Ok(IssuedToken {
             lease: lease.clone(),
@@ -70,8 +91,8 @@ impl Operations {
     }
 }
 
-/// The terms of a permitted credential.
-pub(super) fn terms(policy: &Policy, permitted: &Permitted) -> Terms {
+/// The terms of a permitted credential, bound as it was asked for.
+pub(super) fn terms(policy: &Policy, permitted: &Permitted, bindings: &Bindings) -> Terms {
     Terms {
         credential: permitted.name.to_string(),
         issuer: permitted.issuer.to_string(),
@@ -79,6 +100,8 @@ pub(super) fn terms(policy: &Policy, permitted: &Permitted) -> Terms {
         scopes: permitted.scopes.clone(),
         ttl: permitted.ttl,
         revocability: revocability(policy, &permitted.audience),
+        form: permitted.form.clone(),
+        bound_to: bindings.of(&permitted.name),
     }
 }
 
@@ -92,6 +115,35 @@ pub(super) fn term(generation: u32, ttl: Duration, now: UnixMillis, ends_by: Uni
         generation,
         issued_at,
         expires_at,
+    }
+}
+
+fn unsigned(error: &SigningFailed, now: UnixMillis) -> Refusal {
+    match error {
+        SigningFailed::Crypto => super::internal("a signature could not be computed"),
+        SigningFailed::TooLong => Refusal::new(
+            Reason::IssuerUnavailable,
+            "no signing key stays published for as long as the token would live; ask for a shorter lifetime",
+        ),
+        SigningFailed::NotYet {
+            algorithm,
+            signs_from: Some(at),
+        } => Refusal::new(
+            Reason::IssuerUnavailable,
+            format!(
+                "the first {algorithm} key signs at {at}, when every verifier knows it; an operator can begin \
+                 sooner with `taskpass key rotate --algorithm {algorithm} --now`"
+            ),
+        )
+        .retry_after(at.since(now)),
+        SigningFailed::NotYet {
+            algorithm,
+            signs_from: None,
+        } => Refusal::new(
+            Reason::IssuerUnavailable,
+            format!("there is no {algorithm} key yet; try again in a moment"),
+        )
+        .retry_after(Duration::from_secs(1)),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`connect`], [`failed`]: the connection, and what to say when a call fails
 //! - [`wire`]: times and words of the wire
-//! - [`job`], [`lease`], [`ban`], [`audit`]: how these are shown
+//! - [`job`], [`lease`], [`ban`], [`key`], [`audit`]: how these are shown
 //! - [`ending`]: ends something and waits until that is confirmed
 
 pub(crate) mod audit;
@@ -10,6 +10,7 @@ pub(crate) mod ban;
 mod client;
 pub(crate) mod ending;
 pub(crate) mod job;
+pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod wire;
 

@@ -112,6 +112,7 @@ impl Caller {
             lease_id: lease.to_owned(),
             holder: Some(self.holder.clone()),
             generation,
+            binding: None,
         };
         self.grpc.renew(request).await.map(drop)
     }

@@ -15,6 +15,7 @@ pub(crate) mod demo;
 #[cfg(all(feature = "agent", feature = "broker"))]
 pub(crate) mod dev;
 pub(crate) mod job;
+pub(crate) mod key;
 pub(crate) mod lease;
 mod own_jobs;
 mod pages;
@@ -49,6 +50,7 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Run(arguments) => run::perform(arguments, context),
         Command::Token(arguments) => token::perform(&arguments, context),
         Command::Job(command) => job::perform(command, context),
+        Command::Key(command) => key::perform(command, context),
         Command::Lease(command) => lease::perform(command, context),
         Command::Workload(command) => workload::perform(command, context),
         #[cfg(feature = "broker")]

@@ -29,6 +29,10 @@ pub enum Reason {
     BindingUnsupported = 15,
     /// The call exists in the contract and not yet in this version.
     Unimplemented = 16,
+    /// A token was to be bound to another certificate than the caller's, or a bound lease renewed from another one.
+    BindingMismatch = 17,
+    /// Tokens would be refused for a while, and the call does not say that this is meant.
+    ConfirmationRequired = 18,
     /// No grant lets this workload do this task, or there is no such task.
     TaskNotGranted = 20,
     /// A parameter that the task declares was not given.
@@ -95,6 +99,8 @@ impl Reason {
             Self::SubjectProofUnsupported => "REASON_SUBJECT_PROOF_UNSUPPORTED",
             Self::BindingUnsupported => "REASON_BINDING_UNSUPPORTED",
             Self::Unimplemented => "REASON_UNIMPLEMENTED",
+            Self::BindingMismatch => "REASON_BINDING_MISMATCH",
+            Self::ConfirmationRequired => "REASON_CONFIRMATION_REQUIRED",
             Self::TaskNotGranted => "REASON_TASK_NOT_GRANTED",
             Self::ParameterMissing => "REASON_PARAMETER_MISSING",
             Self::ParameterUndeclared => "REASON_PARAMETER_UNDECLARED",
@@ -135,6 +141,8 @@ impl Reason {
             "REASON_SUBJECT_PROOF_UNSUPPORTED" => Some(Self::SubjectProofUnsupported),
             "REASON_BINDING_UNSUPPORTED" => Some(Self::BindingUnsupported),
             "REASON_UNIMPLEMENTED" => Some(Self::Unimplemented),
+            "REASON_BINDING_MISMATCH" => Some(Self::BindingMismatch),
+            "REASON_CONFIRMATION_REQUIRED" => Some(Self::ConfirmationRequired),
             "REASON_TASK_NOT_GRANTED" => Some(Self::TaskNotGranted),
             "REASON_PARAMETER_MISSING" => Some(Self::ParameterMissing),
             "REASON_PARAMETER_UNDECLARED" => Some(Self::ParameterUndeclared),
@@ -457,7 +465,7 @@ pub mod credential_request {
     /// What the token is bound to. A bound token is never issued unbound.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Binding {
-        /// RFC 8705: the SHA-256 thumbprint of the client's certificate, 32 bytes.
+        /// RFC 8705: the SHA-256 thumbprint of the certificate that the caller connected with, 32 bytes. Of no other.
         #[prost(bytes, tag = "4")]
         X5tS256(::prost::alloc::vec::Vec<u8>),
         /// RFC 9449: reserved.
@@ -585,6 +593,21 @@ pub struct RenewRequest {
     /// The generation that the caller holds; the answer is the next one.
     #[prost(uint32, tag = "3")]
     pub generation: u32,
+    /// What the next generation of a bound lease is bound to; absent means the same certificate as before, which
+    /// then must be the caller's.
+    #[prost(oneof = "renew_request::Binding", tags = "4")]
+    pub binding: ::core::option::Option<renew_request::Binding>,
+}
+/// Nested message and enum types in `RenewRequest`.
+pub mod renew_request {
+    /// What the next generation of a bound lease is bound to; absent means the same certificate as before, which
+    /// then must be the caller's.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Binding {
+        /// RFC 8705: the SHA-256 thumbprint of the certificate that the caller connected with, 32 bytes.
+        #[prost(bytes, tag = "4")]
+        X5tS256(::prost::alloc::vec::Vec<u8>),
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewResponse {
@@ -740,6 +763,19 @@ pub struct IntrospectResponse {
     pub iat: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "12")]
     pub nbf: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the token is bound to; absent for bearer tokens.
+    #[prost(message, optional, tag = "13")]
+    pub cnf: ::core::option::Option<Confirmation>,
+    /// The claims that policy declares for the credential, as one JSON object; empty when there are none.
+    #[prost(string, tag = "14")]
+    pub declared_claims: ::prost::alloc::string::String,
+}
+/// RFC 7800: whoever presents the token has to show that it has the key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Confirmation {
+    /// `x5t#S256`: the SHA-256 of the client's certificate, 32 bytes (RFC 8705).
+    #[prost(bytes = "vec", tag = "1")]
+    pub x5t_s256: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRevocationsRequest {
@@ -2178,10 +2214,13 @@ pub struct PolicyFile {
     #[prost(bytes = "vec", tag = "2")]
     pub content: ::prost::alloc::vec::Vec<u8>,
 }
+/// A signing key. Its states: `next → signing → published → gone`, or `retired` from any of the first three.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SigningKey {
+    /// RFC 7638 thumbprint of the public key.
     #[prost(string, tag = "1")]
     pub kid: ::prost::alloc::string::String,
+    /// `ES256` or `RS256`.
     #[prost(string, tag = "2")]
     pub algorithm: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
@@ -2190,8 +2229,12 @@ pub struct SigningKey {
     pub published_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "5")]
     pub signs_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it stops being published; absent while no other follows it.
     #[prost(message, optional, tag = "6")]
     pub retires_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When an operator took it out of use.
+    #[prost(message, optional, tag = "7")]
+    pub retired_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListKeysRequest {}
@@ -2200,20 +2243,79 @@ pub struct ListKeysResponse {
     #[prost(message, repeated, tag = "1")]
     pub keys: ::prost::alloc::vec::Vec<SigningKey>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RotateKeyRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateKeyRequest {
+    /// `ES256` (also when empty) or `RS256`.
+    #[prost(string, tag = "1")]
+    pub algorithm: ::prost::alloc::string::String,
+    /// Let the next key sign at once, whether verifiers know it or not.
+    #[prost(bool, tag = "2")]
+    pub now: bool,
+    /// Why; mandatory.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateKeyResponse {
     #[prost(message, optional, tag = "1")]
     pub next: ::core::option::Option<SigningKey>,
+    /// A rotation was under way already, and nothing has changed.
+    #[prost(bool, tag = "2")]
+    pub under_way: bool,
+    /// From when every verifier that honours `max-age` knows the next key.
+    #[prost(message, optional, tag = "3")]
+    pub known_from: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RetireKeyRequest {
     #[prost(string, tag = "1")]
     pub kid: ::prost::alloc::string::String,
+    /// Retire the signing key even where verifiers may not know the one that follows.
+    #[prost(bool, tag = "2")]
+    pub now: bool,
+    /// Why; mandatory.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireKeyResponse {
+    #[prost(message, optional, tag = "1")]
+    pub retired: ::core::option::Option<SigningKey>,
+    /// It was the one that signed.
+    #[prost(bool, tag = "2")]
+    pub was_signing: bool,
+    /// The key of its algorithm that signs now, if any does.
+    #[prost(message, optional, tag = "3")]
+    pub signing: ::core::option::Option<SigningKey>,
+    /// Until then, verifiers with an older copy of the key set may refuse tokens of the signing key; absent when
+    /// they all know it.
+    #[prost(message, optional, tag = "4")]
+    pub refused_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until then, verifiers that check signatures alone may accept tokens of the retired key.
+    #[prost(message, optional, tag = "5")]
+    pub accepted_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RetireKeyResponse {}
+pub struct ExportKeysRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExportKeysResponse {
+    /// Relative to the issuer's URL.
+    #[prost(message, repeated, tag = "1")]
+    pub documents: ::prost::alloc::vec::Vec<export_keys_response::Document>,
+    /// How long verifiers may keep them.
+    #[prost(message, optional, tag = "2")]
+    pub max_age: ::core::option::Option<::prost_types::Duration>,
+}
+/// Nested message and enum types in `ExportKeysResponse`.
+pub mod export_keys_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Document {
+        #[prost(string, tag = "1")]
+        pub path: ::prost::alloc::string::String,
+        #[prost(bytes = "vec", tag = "2")]
+        pub content: ::prost::alloc::vec::Vec<u8>,
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListApprovalsRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2757,7 +2859,7 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "GetPolicyStatus"));
             self.inner.unary(req, path, codec).await
         }
-        /// Not implemented in this version.
+        /// Lists signing keys, by algorithm and age.
         pub async fn list_keys(
             &mut self,
             request: impl tonic::IntoRequest<super::ListKeysRequest>,
@@ -2782,6 +2884,7 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "ListKeys"));
             self.inner.unary(req, path, codec).await
         }
+        /// Publishes a new signing key that signs as soon as every verifier knows it.
         pub async fn rotate_key(
             &mut self,
             request: impl tonic::IntoRequest<super::RotateKeyRequest>,
@@ -2806,6 +2909,7 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "RotateKey"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes a signing key out of use at once.
         pub async fn retire_key(
             &mut self,
             request: impl tonic::IntoRequest<super::RetireKeyRequest>,
@@ -2830,6 +2934,32 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "RetireKey"));
             self.inner.unary(req, path, codec).await
         }
+        /// Answers the public documents as files, for a static export.
+        pub async fn export_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/ExportKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "ExportKeys"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Not implemented in this version.
         pub async fn list_approvals(
             &mut self,
             request: impl tonic::IntoRequest<super::ListApprovalsRequest>,
@@ -3018,7 +3148,7 @@ pub mod admin_server {
             tonic::Response<super::GetPolicyStatusResponse>,
             tonic::Status,
         >;
-        /// Not implemented in this version.
+        /// Lists signing keys, by algorithm and age.
         async fn list_keys(
             &self,
             request: tonic::Request<super::ListKeysRequest>,
@@ -3026,6 +3156,7 @@ pub mod admin_server {
             tonic::Response<super::ListKeysResponse>,
             tonic::Status,
         >;
+        /// Publishes a new signing key that signs as soon as every verifier knows it.
         async fn rotate_key(
             &self,
             request: tonic::Request<super::RotateKeyRequest>,
@@ -3033,6 +3164,7 @@ pub mod admin_server {
             tonic::Response<super::RotateKeyResponse>,
             tonic::Status,
         >;
+        /// Takes a signing key out of use at once.
         async fn retire_key(
             &self,
             request: tonic::Request<super::RetireKeyRequest>,
@@ -3040,6 +3172,15 @@ pub mod admin_server {
             tonic::Response<super::RetireKeyResponse>,
             tonic::Status,
         >;
+        /// Answers the public documents as files, for a static export.
+        async fn export_keys(
+            &self,
+            request: tonic::Request<super::ExportKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportKeysResponse>,
+            tonic::Status,
+        >;
+        /// Not implemented in this version.
         async fn list_approvals(
             &self,
             request: tonic::Request<super::ListApprovalsRequest>,
@@ -4079,6 +4220,49 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RetireKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/ExportKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportKeysSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ExportKeysRequest>
+                    for ExportKeysSvc<T> {
+                        type Response = super::ExportKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::export_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportKeysSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

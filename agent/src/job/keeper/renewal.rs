@@ -50,6 +50,7 @@ impl Keeper {
                 lease_id: lease.clone(),
                 holder,
                 generation,
+                binding: None,
             };
             let broker = Arc::clone(&self.parts.broker);
             self.under_way.spawn(async move {

@@ -115,6 +115,13 @@ impl Sealer {
         })
     }
 
+    /// Whether something was sealed with another key than the one that seals now.
+    pub fn is_outdated(&self, sealed: &Sealed) -> bool {
+        self.keys
+            .first()
+            .is_some_and(|sealing| sealing.id != sealed.kek_id)
+    }
+
     /// Opens what was sealed for this place.
     pub fn open(
         &self,

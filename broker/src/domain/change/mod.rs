@@ -98,6 +98,22 @@ impl<T> Step<T> {
 /// The record of a lease that was handed out in a generation.
 fn lease_record(event: Event, at: UnixMillis, job: &Job, lease: &Lease) -> Record {
     let term = lease.newest();
+    let mut details = json!({
+        "credential": lease.terms.credential,
+        "issuer": lease.terms.issuer,
+        "audience": lease.terms.audience,
+        "scopes": lease.terms.scopes,
+        "issued_at": term.map(|term| term.issued_at),
+        "expires_at": term.map(|term| term.expires_at),
+        "revocability": lease.terms.revocability,
+    });
+    // Only where it is out of the ordinary: most records are of plain bearer tokens.
+    if let Some(members) = details.as_object_mut() {
+        let form = (!lease.terms.form.is_default()).then(|| json!(lease.terms.form));
+        members.extend(form.map(|form| ("form".to_owned(), form)));
+        let certificate = lease.terms.bound_to.map(|bound_to| json!(bound_to));
+        members.extend(certificate.map(|bound_to| ("x5t#S256".to_owned(), bound_to)));
+    }
     Record {
         subject: Some(job.owner.subject.clone()),
         task: job.opening().map(|opening| opening.task.to_string()),
@@ -105,15 +121,7 @@ fn lease_record(event: Event, at: UnixMillis, job: &Job, lease: &Lease) -> Recor
         lease: Some(lease.id),
         generation: term.map(|term| term.generation),
         cause: lease.state.cause(),
-        details: json!({
-            "credential": lease.terms.credential,
-            "issuer": lease.terms.issuer,
-            "audience": lease.terms.audience,
-            "scopes": lease.terms.scopes,
-            "issued_at": term.map(|term| term.issued_at),
-            "expires_at": term.map(|term| term.expires_at),
-            "revocability": lease.terms.revocability,
-        }),
+        details,
         ..Record::new(event, at)
     }
 }

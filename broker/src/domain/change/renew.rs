@@ -4,6 +4,7 @@ use taskpass_proto::ids::LeaseId;
 
 use super::{Current, Due, Saved, Step, lease_record};
 use crate::domain::audit::{Event, Record};
+use crate::domain::binding::Thumbprint;
 use crate::domain::job::{End, Owner};
 use crate::domain::lease::{Lease, Term};
 use crate::domain::time::UnixMillis;
@@ -21,6 +22,8 @@ pub struct Renewal {
     pub issued_at: UnixMillis,
     /// Not after the grant, the job or the lease's own lifetime allow.
     pub expires_at: UnixMillis,
+    /// What the next generation is bound to.
+    pub bound_to: Option<Thumbprint>,
     /// The decision.
     pub decision: String,
     /// Hash of the policy snapshot.
@@ -75,7 +78,7 @@ pub fn renew(current: &Current<'_>, renewal: &Renewal) -> Step<Renewed> {
         issued_at: renewal.issued_at,
         expires_at: renewal.expires_at,
     };
-    let Ok(renewed) = lease.clone().renew(next) else {
+    let Ok(renewed) = lease.clone().renew(next, renewal.bound_to) else {
         return Step::nothing(Renewed::LeaseEnded);
     };
     let record = Record {
@@ -113,6 +116,7 @@ mod tests {
             expected,
             issued_at: at,
             expires_at: at.plus(Duration::from_secs(60)),
+            bound_to: None,
             decision: "dec".into(),
             policy: "policy".into(),
             details: serde_json::json!({}),

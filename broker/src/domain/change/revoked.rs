@@ -144,7 +144,7 @@ mod tests {
             issued_at: after(40),
             expires_at: after(50),
         };
-        before.leases[1] = before.leases[1].clone().renew(next).unwrap();
+        before.leases[1] = before.leases[1].clone().renew(next, None).unwrap();
         // The first generation is good until 120 s; the renewed lease ends at 50.
         let told = revoked(Some(&before), &ended(&before.leases[1..], after(50)));
         assert!(told[0].until >= after(120).plus(VERIFIER_LEEWAY));

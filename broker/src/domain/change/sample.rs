@@ -13,6 +13,7 @@ use crate::domain::job::{Anchor, Job, Liveness, Opening, Owner};
 use crate::domain::lease::{Lease, Term, Terms};
 use crate::domain::revocability::Revocability;
 use crate::domain::time::UnixMillis;
+use crate::domain::token_form::TokenForm;
 
 pub(crate) const NOW: UnixMillis = UnixMillis::new(1_700_000_000_000);
 
@@ -40,6 +41,8 @@ fn lease_of(job: JobId, number: u16, ttl_seconds: u64) -> Lease {
         scopes: vec!["docs:write".into()],
         ttl,
         revocability: Revocability::Immediate,
+        form: TokenForm::default(),
+        bound_to: None,
     };
     let term = Term {
         generation: 1,

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use taskpass_proto::reason::Reason;
 
 use super::hash::PolicyHash;
+use crate::domain::token_form::TokenForm;
 
 /// What a policy says to one request, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,6 +71,9 @@ pub struct Permitted {
     pub ttl: Duration,
     /// Its environment, or `any`.
     pub environment: Arc<str>,
+    /// What its tokens look like, claims filled in.
+    #[serde(skip_serializing_if = "TokenForm::is_default")]
+    pub form: TokenForm,
 }
 
 /// Why nothing may be issued.
@@ -149,6 +153,15 @@ pub enum CredentialVerdict {
         scope: String,
         /// What it has.
         granted: Vec<String>,
+    },
+    /// A claim could not be filled in to one value.
+    ClaimInvalid {
+        /// Its name.
+        claim: Arc<str>,
+        /// The text.
+        template: Arc<str>,
+        /// What it gave.
+        value: String,
     },
     /// A scope could not be filled in to one scope-token.
     ScopeInvalid {

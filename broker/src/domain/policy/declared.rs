@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claim_template::{ClaimName, ClaimTemplate};
 use super::parameter::Parameter;
 use super::pattern::WorkloadPattern;
 use super::scope_template::ScopeTemplate;
 use super::snapshot::IdentityKind;
 use super::source::Place;
+use crate::domain::token_form::{Algorithm, Shape};
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -59,6 +61,15 @@ pub(super) struct DeclaredCredential {
     pub(super) scopes: Vec<Located<ScopeTemplate>>,
     pub(super) ttl: Option<Located<Duration>>,
     pub(super) environment: Option<Located<Arc<str>>>,
+    pub(super) algorithm: Algorithm,
+    pub(super) shape: Shape,
+    pub(super) claims: Vec<DeclaredClaim>,
+}
+
+#[derive(Debug)]
+pub(super) struct DeclaredClaim {
+    pub(super) name: Located<ClaimName>,
+    pub(super) value: Located<ClaimTemplate>,
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! - [`Policy::decide`]: [`Request`] → [`Decision`], with every reason
 //! - [`WorkloadIndex`]: values found by workload, whatever their number
 
+mod claim_template;
 mod compile;
 mod decide;
 mod decision;
@@ -23,6 +24,7 @@ mod scope_template;
 mod snapshot;
 mod source;
 mod suggest;
+mod template;
 #[cfg(test)]
 mod tests;
 pub mod tools;

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use taskpass_proto::reason::Reason;
 
+use super::claim_template::ClaimTemplate;
 use super::decision::{
     Allowed, ConsideredCredential, CredentialVerdict, Denied, Environment, GrantId, Permitted,
 };
 use super::request::{Request, Wanted};
 use super::scope_template::ScopeTemplate;
 use super::snapshot::{ANY_ENVIRONMENT, Credential, Grant, Task};
+use crate::domain::token_form::{ClaimValue, TokenForm};
 
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
@@ -150,6 +152,7 @@ impl Candidate<'_> {
             });
         }
         let granted = self.scopes(request)?;
+        let claims = self.claims(request)?;
         let (scopes, lifetime) = match wanted {
             None => (granted, None),
             Some(wanted) => (narrow(granted, &wanted.scopes)?, wanted.lifetime),
@@ -162,7 +165,29 @@ impl Candidate<'_> {
             scopes: scopes.into_iter().collect(),
             ttl: Duration::from_secs(ttl.as_secs()),
             environment: credential.environment.clone(),
+            form: TokenForm {
+                algorithm: credential.algorithm,
+                shape: credential.shape,
+                claims,
+            },
         })
+    }
+
+    fn claims(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<BTreeMap<String, ClaimValue>, CredentialVerdict> {
+        let fill = |(name, template): &(Arc<str>, ClaimTemplate)| match template
+            .fill(request.parameters)
+        {
+            Ok(value) => Ok((name.to_string(), value)),
+            Err((template, value)) => Err(CredentialVerdict::ClaimInvalid {
+                claim: name.clone(),
+                template: template.into(),
+                value,
+            }),
+        };
+        self.credential.claims.iter().map(fill).collect()
     }
 
     fn scopes(&self, request: &Request<'_>) -> Result<BTreeSet<String>, CredentialVerdict> {
@@ -239,6 +264,17 @@ fn denial(
             format!(
                 "credential `{name}` has the scopes `{}`, and not {scope:?}",
                 granted.join("`, `")
+            ),
+        )),
+        CredentialVerdict::ClaimInvalid {
+            claim,
+            template,
+            value,
+        } => Some(denied(
+            Reason::ParameterInvalid,
+            format!("a parameter does not fit into a claim of credential `{name}`"),
+            format!(
+                "claim `{claim}` of credential `{name}`: `{template}` gave {value:?}, which is not a claim's text"
             ),
         )),
         CredentialVerdict::ScopeInvalid { template, value } => Some(denied(

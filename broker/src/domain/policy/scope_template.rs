@@ -3,26 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use taskpass_proto::limits::MAX_NAME_BYTES;
 
-const OPEN: &str = "${";
-const CLOSE: char = '}';
-const PARAMETERS: &str = "params.";
+use super::template::{Template, TemplateSyntax};
 
 /// A template that gives exactly one scope-token (RFC 6749, section 3.3).
 #[derive(Clone, PartialEq, Eq)]
-pub struct ScopeTemplate {
-    text: Arc<str>,
-    parts: Vec<Part>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Part {
-    Literal(Box<str>),
-    Parameter(Box<str>),
-}
+pub struct ScopeTemplate(Template);
 
 /// Why a text is not a scope template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,30 +35,17 @@ pub enum InvalidTemplate {
 impl ScopeTemplate {
     /// The template as it was written.
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.as_str()
     }
 
     /// The names of the parameters that are filled in.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Parameter(name) => Some(&**name),
-            Part::Literal(_) => None,
-        })
+        self.0.parameters()
     }
 
     /// The scope for these parameters, or what came out when that is not one scope-token.
     pub fn fill(&self, parameters: &BTreeMap<String, String>) -> Result<String, String> {
-        let mut scope = String::with_capacity(self.text.len());
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => scope.push_str(text),
-                Part::Parameter(name) => match parameters.get(&**name) {
-                    Some(value) if !value.is_empty() => scope.push_str(value),
-                    // Leaving it out would shorten the scope, and a shorter one may well be a wider one.
-                    Some(_) | None => return Err(scope),
-                },
-            }
-        }
+        let scope = self.0.fill(parameters)?;
         // INVARIANT: checked again after filling in, so that no value can turn one scope into two.
         if is_scope_token(&scope) {
             Ok(scope)
@@ -90,43 +65,37 @@ impl FromStr for ScopeTemplate {
         if text.len() > MAX_NAME_BYTES {
             return Err(InvalidTemplate::TooLong);
         }
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((literal, opened)) = rest.split_once(OPEN) {
-            let (inner, after) = opened.split_once(CLOSE).ok_or(InvalidTemplate::Unclosed)?;
-            let name = inner
-                .strip_prefix(PARAMETERS)
-                .filter(|name| is_parameter_name(name));
-            parts.push(literal_part(literal)?);
-            parts.push(Part::Parameter(
-                name.ok_or(InvalidTemplate::NotAParameter)?.into(),
-            ));
-            rest = after;
+        let template: Template = text.parse()?;
+        if template
+            .literals()
+            .all(|part| part.bytes().all(is_scope_byte))
+        {
+            Ok(Self(template))
+        } else {
+            Err(InvalidTemplate::NotAScopeToken)
         }
-        parts.push(literal_part(rest)?);
-        Ok(Self {
-            text: text.into(),
-            parts,
-        })
+    }
+}
+
+impl From<TemplateSyntax> for InvalidTemplate {
+    fn from(error: TemplateSyntax) -> Self {
+        match error {
+            TemplateSyntax::Unclosed => Self::Unclosed,
+            TemplateSyntax::NotAParameter => Self::NotAParameter,
+        }
     }
 }
 
 impl fmt::Display for ScopeTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
 impl fmt::Debug for ScopeTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        fmt::Debug::fmt(&self.0, f)
     }
-}
-
-/// Whether a text can be the name of a parameter: `[a-z0-9_-]{1,64}`.
-pub(super) fn is_parameter_name(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
-    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// Whether a text is one scope-token: `1*( %x21 / %x23-5B / %x5D-7E )`, at most 256 bytes here.
@@ -136,14 +105,6 @@ pub(super) fn is_scope_token(text: &str) -> bool {
 
 fn is_scope_byte(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
-}
-
-fn literal_part(text: &str) -> Result<Part, InvalidTemplate> {
-    if text.bytes().all(is_scope_byte) {
-        Ok(Part::Literal(text.into()))
-    } else {
-        Err(InvalidTemplate::NotAScopeToken)
-    }
 }
 
 #[cfg(test)]

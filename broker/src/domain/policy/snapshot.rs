@@ -1,11 +1,12 @@
 //! A loaded policy: immutable, and indexed for decisions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use taskpass_identity::SpiffeId;
 
+use super::claim_template::ClaimTemplate;
 use super::decision::{Environment, GrantId};
 use super::diagnostic::Diagnostic;
 use super::hash::PolicyHash;
@@ -15,6 +16,7 @@ use super::pattern::WorkloadPattern;
 use super::scope_template::ScopeTemplate;
 use super::source::SourceFile;
 use super::workload_index::WorkloadIndex;
+use crate::domain::token_form::{Algorithm, Shape};
 
 /// The name that stands for every environment.
 pub(super) const ANY_ENVIRONMENT: &str = "any";
@@ -69,6 +71,10 @@ pub(super) struct Credential {
     pub(super) ttl: Duration,
     /// An environment's name, or [`ANY_ENVIRONMENT`].
     pub(super) environment: Arc<str>,
+    pub(super) algorithm: Algorithm,
+    pub(super) shape: Shape,
+    /// By name.
+    pub(super) claims: Vec<(Arc<str>, ClaimTemplate)>,
 }
 
 /// What is said of a workload: who stands behind it.
@@ -133,6 +139,15 @@ impl Policy {
     /// How many grants there are.
     pub fn grant_count(&self) -> usize {
         self.tasks.values().map(|task| task.grants.len()).sum()
+    }
+
+    /// The algorithms that tokens are to be signed with, each once.
+    pub fn algorithms(&self) -> BTreeSet<Algorithm> {
+        let grants = self.tasks.values().flat_map(|task| &task.grants);
+        grants
+            .flat_map(|grant| &grant.credentials)
+            .map(|credential| credential.algorithm)
+            .collect()
     }
 
     /// Who stands behind a workload; of several, the one with the most specific pattern.

@@ -1,6 +1,7 @@
 //! The service `Admin`, on a Unix socket: the operator is a user id that the kernel vouches for.
 //!
-//! - [`status`], [`jobs`], [`leases`], [`bans`], [`audit`], [`audit_log`], [`policy`]: the calls, by what they are about
+//! - [`status`], [`jobs`], [`leases`], [`bans`], [`audit`], [`audit_log`], [`policy`], [`keys`]: the calls, by what
+//!   they are about
 //! - [`answers`]: puts records on the wire
 //! - [`pages`]: parts of requests that several calls share
 
@@ -9,6 +10,7 @@ mod audit;
 mod audit_log;
 mod bans;
 mod jobs;
+mod keys;
 mod leases;
 mod pages;
 mod policy;
@@ -30,13 +32,23 @@ use crate::app::policy_source::PolicySource;
 use crate::domain::audit::{Event, Record};
 use crate::domain::time::UnixMillis;
 use crate::operations::Operations;
+use crate::ports::key_desk::{KeyDesk, PublicDocuments};
 
 /// Answers operators.
 pub struct AdminService {
     operations: Arc<Operations>,
     health: Arc<Health>,
     policy: Arc<PolicySource>,
+    keys: Keys,
     identity: Identity,
+}
+
+/// The signing keys.
+pub struct Keys {
+    /// Lists and changes them.
+    pub desk: Arc<dyn KeyDesk>,
+    /// What is published of them.
+    pub documents: Arc<dyn PublicDocuments>,
 }
 
 /// What the broker says of itself.
@@ -56,12 +68,14 @@ impl AdminService {
         operations: Arc<Operations>,
         health: Arc<Health>,
         policy: Arc<PolicySource>,
+        keys: Keys,
         identity: Identity,
     ) -> Self {
         Self {
             operations,
             health,
             policy,
+            keys,
             identity,
         }
     }
@@ -264,23 +278,38 @@ impl Admin for AdminService {
 
     async fn list_keys(
         &self,
-        _: Request<v1::ListKeysRequest>,
+        request: Request<v1::ListKeysRequest>,
     ) -> Result<Response<v1::ListKeysResponse>, Status> {
-        Err(unimplemented("ListKeys"))
+        let by = operator(&request)?;
+        keys::list(self, &by).await.map(Response::new)
     }
 
     async fn rotate_key(
         &self,
-        _: Request<v1::RotateKeyRequest>,
+        request: Request<v1::RotateKeyRequest>,
     ) -> Result<Response<v1::RotateKeyResponse>, Status> {
-        Err(unimplemented("RotateKey"))
+        let by = operator(&request)?;
+        keys::rotate(self, &by, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn retire_key(
         &self,
-        _: Request<v1::RetireKeyRequest>,
+        request: Request<v1::RetireKeyRequest>,
     ) -> Result<Response<v1::RetireKeyResponse>, Status> {
-        Err(unimplemented("RetireKey"))
+        let by = operator(&request)?;
+        keys::retire(self, &by, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn export_keys(
+        &self,
+        request: Request<v1::ExportKeysRequest>,
+    ) -> Result<Response<v1::ExportKeysResponse>, Status> {
+        let by = operator(&request)?;
+        keys::export(self, &by).await.map(Response::new)
     }
 
     async fn list_approvals(

@@ -52,6 +52,13 @@ fn verdict(verdict: &CredentialVerdict) -> String {
         CredentialVerdict::ScopeNotGranted { scope, granted } => {
             format!("has no scope {scope:?}, only `{}`", granted.join("`, `"))
         }
+        CredentialVerdict::ClaimInvalid {
+            claim,
+            template,
+            value,
+        } => {
+            format!("its claim `{claim}`, `{template}`, gave {value:?}, which is no claim's text")
+        }
         CredentialVerdict::ScopeInvalid { template, value } => {
             format!("its scope `{template}` gave {value:?}, which is not one scope")
         }

@@ -4,25 +4,40 @@ use async_trait::async_trait;
 use rusqlite::{Row, params};
 
 use super::SqliteStore;
-use super::columns::{all, millis, run, time};
+use super::columns::{all, millis, optional_time, run, text, time};
+use super::errors::corrupt;
 use super::transaction::Transaction;
 use crate::domain::audit::Record;
+use crate::domain::key_schedule::KeyTimes;
 use crate::ports::store::StoreError;
-use crate::ports::store::keys::{KeyStore, Sealed, StoredKey};
+use crate::ports::store::keys::{KeyStore, SavedKeys, Sealed, StoredKey};
 
 const INSERT: &str = "INSERT INTO signing_key
-    (kid, algorithm, public_key, published_at, signs_from, kek_id, sealed_algorithm, nonce, ciphertext)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    (kid, algorithm, public_key, published_at, signs_from, retired_at, kek_id, sealed_algorithm, nonce,
+     ciphertext)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-const SELECT: &str = "SELECT kid, algorithm, public_key, published_at, signs_from, kek_id,
-    sealed_algorithm, nonce, ciphertext FROM signing_key ORDER BY number";
+const UPDATE: &str = "UPDATE signing_key SET algorithm = ?2, public_key = ?3, published_at = ?4,
+    signs_from = ?5, retired_at = ?6, kek_id = ?7, sealed_algorithm = ?8, nonce = ?9, ciphertext = ?10
+    WHERE kid = ?1";
+
+const DELETE: &str = "DELETE FROM signing_key WHERE kid = ?1";
+
+const SELECT: &str = "SELECT kid, algorithm, public_key, published_at, signs_from, retired_at,
+    kek_id, sealed_algorithm, nonce, ciphertext FROM signing_key ORDER BY number";
 
 #[async_trait]
 impl KeyStore for SqliteStore {
-    async fn add_keys(&self, keys: Vec<StoredKey>, records: Vec<Record>) -> Result<(), StoreError> {
+    async fn save_keys(&self, saved: SavedKeys, records: Vec<Record>) -> Result<(), StoreError> {
         let work = move |transaction: &mut Transaction<'_>| {
-            for key in &keys {
-                insert(transaction, key)?;
+            for key in &saved.added {
+                write(transaction, INSERT, key)?;
+            }
+            for key in &saved.changed {
+                write(transaction, UPDATE, key)?;
+            }
+            for kid in &saved.forgotten {
+                run(transaction.connection, DELETE, [kid])?;
             }
             transaction.append(&records)
         };
@@ -34,33 +49,39 @@ impl KeyStore for SqliteStore {
     }
 }
 
-fn insert(transaction: &Transaction<'_>, key: &StoredKey) -> Result<(), StoreError> {
+fn write(transaction: &Transaction<'_>, sql: &str, key: &StoredKey) -> Result<(), StoreError> {
     let values = params![
         key.kid,
-        key.algorithm,
+        key.algorithm.as_str(),
         key.public_key,
-        millis(key.published_at),
-        millis(key.signs_from),
+        millis(key.times.published_at),
+        millis(key.times.signs_from),
+        key.times.retired_at.map(millis),
         key.sealed.kek_id,
         key.sealed.algorithm,
         key.sealed.nonce,
         key.sealed.ciphertext,
     ];
-    run(transaction.connection, INSERT, values).map(drop)
+    run(transaction.connection, sql, values).map(drop)
 }
 
 fn key(row: &Row<'_>) -> Result<StoredKey, StoreError> {
     Ok(StoredKey {
         kid: row.get(0)?,
-        algorithm: row.get(1)?,
+        algorithm: text(row, 1)?
+            .parse()
+            .map_err(|_| corrupt("a signing key's algorithm"))?,
         public_key: row.get(2)?,
-        published_at: time(row, 3)?,
-        signs_from: time(row, 4)?,
+        times: KeyTimes {
+            published_at: time(row, 3)?,
+            signs_from: time(row, 4)?,
+            retired_at: optional_time(row, 5)?,
+        },
         sealed: Sealed {
-            kek_id: row.get(5)?,
-            algorithm: row.get(6)?,
-            nonce: row.get(7)?,
-            ciphertext: row.get(8)?,
+            kek_id: row.get(6)?,
+            algorithm: row.get(7)?,
+            nonce: row.get(8)?,
+            ciphertext: row.get(9)?,
         },
     })
 }

@@ -70,6 +70,13 @@ impl Builder<'_> {
                 .collect(),
             ttl: body.ttl.as_ref()?.value,
             environment: environment?,
+            algorithm: body.algorithm,
+            shape: body.shape,
+            claims: body
+                .claims
+                .iter()
+                .map(|claim| (claim.name.value.0.clone(), claim.value.value.clone()))
+                .collect(),
         })
     }
 

@@ -1,6 +1,10 @@
 //! `[credential.NAME]`.
 
-use super::entry::Key;
+use std::fmt;
+use std::str::FromStr;
+
+use super::claims::claims;
+use super::entry::{Entry, Key};
 use super::section::Section;
 use crate::domain::policy::declared::DeclaredCredential;
 use crate::domain::policy::report::Report;
@@ -10,6 +14,9 @@ const AUDIENCE: Key<'static> = Key::new("audience", "\"docs\"");
 const SCOPES: Key<'static> = Key::new("scopes", "[\"docs:write\"]");
 const TTL: Key<'static> = Key::new("ttl", "\"10m\"");
 const ENVIRONMENT: Key<'static> = Key::new("environment", "\"any\"");
+const ALGORITHM: Key<'static> = Key::new("algorithm", "\"ES256\"");
+const SHAPE: Key<'static> = Key::new("shape", "\"access-token\"");
+const CLAIMS: Key<'static> = Key::new("claims", "{ team = \"docs\" }");
 
 pub(super) fn credential(mut section: Section<'_>, report: &mut Report) -> DeclaredCredential {
     let issuer = section
@@ -28,6 +35,12 @@ pub(super) fn credential(mut section: Section<'_>, report: &mut Report) -> Decla
     let environment = section
         .required(ENVIRONMENT, report)
         .and_then(|entry| entry.name(report));
+    let algorithm = word(section.optional(ALGORITHM), report);
+    let shape = word(section.optional(SHAPE), report);
+    let claims = section
+        .optional(CLAIMS)
+        .map(|entry| claims(entry, report))
+        .unwrap_or_default();
     section.finish(report);
     DeclaredCredential {
         issuer,
@@ -35,5 +48,19 @@ pub(super) fn credential(mut section: Section<'_>, report: &mut Report) -> Decla
         scopes,
         ttl,
         environment,
+        algorithm,
+        shape,
+        claims,
     }
+}
+
+/// One of a few words, or the usual one.
+fn word<T>(entry: Option<Entry<'_>>, report: &mut Report) -> T
+where
+    T: FromStr<Err: fmt::Display> + Default,
+{
+    entry
+        .and_then(|entry| entry.parsed(report))
+        .map(|word| word.value)
+        .unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use super::section::Section;
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::installation::{Installation, Issuer, IssuerKind, OnWithdrawnGrant};
 use crate::domain::policy::report::Report;
+use crate::domain::token::LONGEST_TOKEN;
 
 const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"1h\"");
 const MAX_DURATION: Key<'static> = Key::new("max_duration", "\"24h\"");
@@ -23,6 +24,13 @@ pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Opt
     let max_ttl = section
         .required(MAX_TTL, report)
         .and_then(|entry| entry.duration(report));
+    if let Some(max_ttl) = &max_ttl
+        && max_ttl.value > LONGEST_TOKEN
+    {
+        let message = "`max_ttl` is above 24h: no key stays published for longer after it signed";
+        let help = "write `max_ttl = \"24h\"` or less; leases are renewed";
+        report.push(Diagnostic::error(max_ttl.place.clone(), message).help(help));
+    }
     let max_duration = section
         .required(MAX_DURATION, report)
         .and_then(|entry| entry.duration(report));

@@ -5,6 +5,7 @@
 //! - the rest: what each table of the language holds
 
 mod audience;
+mod claims;
 mod credential;
 mod entry;
 mod identity;

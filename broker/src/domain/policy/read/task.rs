@@ -13,7 +13,7 @@ use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::parameter::Parameter;
 use crate::domain::policy::report::Report;
-use crate::domain::policy::scope_template::is_parameter_name;
+use crate::domain::policy::template::is_parameter_name;
 
 const OWNER: Key<'static> = Key::new("owner", "\"docs-platform@acme.example\"");
 const PURPOSE: Key<'static> = Key::new("purpose", "\"publish the documentation site\"");

@@ -10,6 +10,7 @@ mod decisions;
 mod examples;
 mod mistakes;
 mod properties;
+mod token_forms;
 
 /// Two tasks, three credentials, two environments, every type of parameter.
 const POLICY: &str = r#"

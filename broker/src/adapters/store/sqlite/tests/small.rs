@@ -3,8 +3,10 @@
 use super::*;
 use crate::domain::audit::{Event, Record};
 use crate::domain::ban::{Ban, BanTarget};
+use crate::domain::key_schedule::KeyTimes;
+use crate::domain::token_form::Algorithm;
 use crate::ports::store::bans::BanStore;
-use crate::ports::store::keys::{KeyStore, Sealed, StoredKey};
+use crate::ports::store::keys::{KeyStore, SavedKeys, Sealed, StoredKey};
 use crate::ports::store::policies::{KeptPolicy, PolicyStore};
 use crate::ports::store::sessions::{Session, SessionStore};
 
@@ -54,7 +56,7 @@ async fn keeps_bans_sessions_keys_and_policies() {
 
     let key = StoredKey {
         kid: "kid".into(),
-        algorithm: "ES256".into(),
+        algorithm: Algorithm::Es256,
         public_key: vec![4],
         sealed: Sealed {
             kek_id: "k".into(),
@@ -62,11 +64,33 @@ async fn keeps_bans_sessions_keys_and_policies() {
             nonce: vec![1],
             ciphertext: vec![2],
         },
-        published_at: NOW,
-        signs_from: NOW.plus(DAY),
+        times: KeyTimes {
+            published_at: NOW,
+            signs_from: NOW.plus(DAY),
+            retired_at: None,
+        },
     };
-    store.add_keys(vec![key.clone()], vec![]).await.unwrap();
-    assert_eq!(store.keys().unwrap(), [key]);
+    let other = StoredKey {
+        kid: "other".into(),
+        algorithm: Algorithm::Rs256,
+        ..key.clone()
+    };
+    let added = SavedKeys {
+        added: vec![key.clone(), other.clone()],
+        ..SavedKeys::default()
+    };
+    store.save_keys(added, vec![]).await.unwrap();
+    assert_eq!(store.keys().unwrap(), [key.clone(), other.clone()]);
+    let mut retired = other;
+    retired.times.retired_at = Some(NOW);
+    retired.sealed.kek_id = "l".into();
+    let changed = SavedKeys {
+        changed: vec![retired.clone()],
+        forgotten: vec![key.kid],
+        ..SavedKeys::default()
+    };
+    store.save_keys(changed, vec![]).await.unwrap();
+    assert_eq!(store.keys().unwrap(), [retired]);
 
     let files = vec![("a.toml".to_owned(), b"x".to_vec())];
     let policy = KeptPolicy {

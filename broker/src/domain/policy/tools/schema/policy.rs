@@ -110,6 +110,25 @@ fn parameter() -> Value {
     })
 }
 
+/// Names with a fixed meaning are refused too; they are too many to be listed here.
+fn claims() -> Value {
+    let text = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+    json!({
+        "type": "object",
+        "maxProperties": 16,
+        "propertyNames": { "pattern": "^[A-Za-z][A-Za-z0-9_.:/-]{0,127}$" },
+        "additionalProperties": {
+            "anyOf": [
+                text,
+                { "type": "boolean" },
+                { "type": "integer" },
+                { "type": "array", "maxItems": 32, "items": text },
+            ],
+        },
+        "description": "More claims of its tokens; ${params.NAME} is filled in to texts.",
+    })
+}
+
 fn credential() -> Value {
     let scope = json!({ "type": "string", "pattern": "^[!#-\\[\\]-~]{1,256}$" });
     table(
@@ -118,6 +137,15 @@ fn credential() -> Value {
             "issuer": reference("name"),
             "audience": reference("name"),
             "scopes": list("Each one RFC 6749 scope-token; ${params.NAME} is filled in.", &scope),
+            "algorithm": {
+                "enum": ["ES256", "RS256"],
+                "description": "How its tokens are signed; ES256 unless said.",
+            },
+            "shape": {
+                "enum": ["access-token", "jwt-svid"],
+                "description": "What its tokens say that they are; access tokens (RFC 9068) unless said.",
+            },
+            "claims": claims(),
             "ttl": duration("How long it lives."),
             "environment": reference("name"),
         }),

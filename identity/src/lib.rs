@@ -7,6 +7,7 @@
 //! - [`peer`]: what a connection remembers of its peer, checked again on every call
 //! - [`tls`]: configurations for `rustls` that use all of the above, and why a handshake failed
 //! - [`source`]: where SVIDs and bundles come from, and how they change
+//! - [`workload_api`]: the interface of the SPIFFE Workload API
 //! - `ca`: a small certificate authority for `taskpass dev` and tests (feature `ca`)
 
 pub mod bundle;
@@ -25,6 +26,7 @@ pub mod svid_error;
 pub mod tls;
 pub mod validity;
 pub mod verifier;
+pub mod workload_api;
 
 pub use bundle::{Bundle, BundleSet};
 pub use peer::PeerSvid;

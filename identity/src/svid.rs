@@ -18,6 +18,7 @@ use crate::verifier::UnverifiedChain;
 pub struct X509Svid {
     id: SpiffeId,
     validity: Validity,
+    withdrawn: bool,
     key: Arc<CertifiedKey>,
 }
 
@@ -75,8 +76,19 @@ impl X509Svid {
         Ok(Self {
             id: leaf.id,
             validity: leaf.validity,
+            withdrawn: false,
             key: Arc::new(key),
         })
+    }
+
+    /// The same SVID, which whoever gave it has taken back: it is not presented any more.
+    pub(crate) fn withdrawn(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            validity: self.validity,
+            withdrawn: true,
+            key: Arc::clone(&self.key),
+        }
     }
 
     /// Who we are with it.
@@ -94,9 +106,14 @@ impl X509Svid {
         self.validity.not_after
     }
 
-    /// Whether peers could accept it at a point in time.
+    /// Whether peers could accept it at a point in time, and we may still present it.
     pub fn is_valid_at(&self, at: UnixTime) -> bool {
-        self.validity.contains(at)
+        !self.withdrawn && self.validity.contains(at)
+    }
+
+    /// Whether a Workload API has taken it back before its end.
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn
     }
 
     /// The certificates, leaf first.
@@ -110,11 +127,26 @@ impl X509Svid {
     }
 }
 
+impl InvalidX509Svid {
+    /// A short label for metrics; it never changes and never holds input.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::CertificatePem(_) => "certificate_pem",
+            Self::Certificate(why) => why.code(),
+            Self::KeyPem => "key_pem",
+            Self::NoKey => "no_key",
+            Self::Key => "key",
+            Self::KeyMismatch => "key_mismatch",
+        }
+    }
+}
+
 impl fmt::Debug for X509Svid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("X509Svid")
             .field("id", &self.id)
             .field("validity", &self.validity)
+            .field("withdrawn", &self.withdrawn)
             .field("private_key", &"[redacted]")
             .finish_non_exhaustive()
     }

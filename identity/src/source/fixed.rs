@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{BundleSource, SvidSource};
+use super::{BundleSource, Problem, SvidSource};
 use crate::bundle::BundleSet;
 use crate::svid::X509Svid;
 
@@ -48,6 +48,10 @@ impl SvidSource for FixedSvid {
     fn subscribe(&self) -> watch::Receiver<Arc<X509Svid>> {
         self.0.subscribe()
     }
+
+    fn problem(&self) -> Option<Problem> {
+        None
+    }
 }
 
 impl BundleSource for FixedBundles {
@@ -57,5 +61,9 @@ impl BundleSource for FixedBundles {
 
     fn subscribe(&self) -> watch::Receiver<Arc<BundleSet>> {
         self.0.subscribe()
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        None
     }
 }

@@ -20,3 +20,4 @@ mod openssl;
 mod recheck;
 mod support;
 mod svid;
+mod workload_api;

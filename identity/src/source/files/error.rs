@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::bundle::InvalidBundle;
+use crate::source::Trouble;
 use crate::spiffe_id::SpiffeId;
 use crate::svid::InvalidX509Svid;
 
@@ -69,5 +70,27 @@ impl From<io::Error> for WhyFile {
             io::ErrorKind::PermissionDenied => Self::Denied,
             other => Self::Io(other),
         }
+    }
+}
+
+impl Trouble for FileError {
+    fn code(&self) -> &'static str {
+        match &self.why {
+            WhyFile::Missing => "missing",
+            WhyFile::Denied => "denied",
+            WhyFile::Io(_) => "io",
+            WhyFile::NotAFile => "not_a_file",
+            WhyFile::TooLarge => "too_large",
+            WhyFile::OpenToOthers(_) => "open_to_others",
+            WhyFile::Svid(why) => why.code(),
+            WhyFile::Expired => "expired",
+            WhyFile::NotYetValid => "not_yet_valid",
+            WhyFile::AnotherWorkload { .. } => "another_workload",
+            WhyFile::Bundle(_) => "bundle",
+        }
+    }
+
+    fn remedy(&self) -> &'static str {
+        "mend the files; what they held before stays in use until it expires"
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! New content is taken over once it has been read twice the same, so that a file is not taken
 //! while it is being written, and only if it is good: otherwise the old one stays in force and
-//! [`FileSource::problem`] says why.
+//! [`Live::problem`] says why.
 
 mod bundles;
 mod error;
@@ -21,11 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::time_provider::TimeProvider;
-use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{BundleSource, SvidSource};
+use super::Live;
 use crate::bundle::BundleSet;
 use crate::spiffe_id::TrustDomain;
 use crate::svid::X509Svid;
@@ -45,10 +44,7 @@ pub struct SvidPaths {
 }
 
 /// What is in force of some files; clones share it.
-pub struct FileSource<T> {
-    value: Arc<watch::Sender<Arc<T>>>,
-    problem: Arc<watch::Sender<Option<Arc<FileError>>>>,
-}
+pub type FileSource<T> = Live<T, FileError>;
 
 /// Reads the files of a [`FileSource`] again and again.
 pub struct Reloader {
@@ -71,42 +67,6 @@ pub fn bundles(
 ) -> Result<(FileSource<BundleSet>, Reloader), FileError> {
     let (files, source) = bundles::BundleFiles::open(paths)?;
     Ok((source, Reloader::new(files)))
-}
-
-impl<T> FileSource<T> {
-    fn new(value: T) -> Self {
-        Self {
-            value: Arc::new(watch::Sender::new(Arc::new(value))),
-            problem: Arc::default(),
-        }
-    }
-
-    fn current(&self) -> Arc<T> {
-        Arc::clone(&self.value.borrow())
-    }
-
-    fn publish(&self, value: T) {
-        self.value.send_replace(Arc::new(value));
-    }
-
-    fn report(&self, problem: Option<Arc<FileError>>) {
-        self.problem.send_if_modified(|current| {
-            let is_new = *current != problem;
-            *current = problem;
-            is_new
-        });
-    }
-
-    /// What is wrong with the files since they were last good, if anything; also that an SVID has
-    /// expired and no newer one came.
-    pub fn problem(&self) -> Option<Arc<FileError>> {
-        self.problem.borrow().clone()
-    }
-
-    /// The same, as it changes.
-    pub fn subscribe_problem(&self) -> watch::Receiver<Option<Arc<FileError>>> {
-        self.problem.subscribe()
-    }
 }
 
 impl Reloader {
@@ -150,43 +110,6 @@ impl Reloader {
                 }
             };
         }
-    }
-}
-
-impl SvidSource for FileSource<X509Svid> {
-    fn current(&self) -> Arc<X509Svid> {
-        self.current()
-    }
-
-    fn subscribe(&self) -> watch::Receiver<Arc<X509Svid>> {
-        self.value.subscribe()
-    }
-}
-
-impl BundleSource for FileSource<BundleSet> {
-    fn current(&self) -> Arc<BundleSet> {
-        self.current()
-    }
-
-    fn subscribe(&self) -> watch::Receiver<Arc<BundleSet>> {
-        self.value.subscribe()
-    }
-}
-
-impl<T> Clone for FileSource<T> {
-    fn clone(&self) -> Self {
-        Self {
-            value: Arc::clone(&self.value),
-            problem: Arc::clone(&self.problem),
-        }
-    }
-}
-
-impl<T> fmt::Debug for FileSource<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileSource")
-            .field("problem", &self.problem())
-            .finish_non_exhaustive()
     }
 }
 

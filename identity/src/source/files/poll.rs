@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::FileSource;
 use super::error::FileError;
+use crate::source::count;
 
 /// How values are made from files.
 pub(super) trait Load: Send + Sync + 'static {
@@ -88,6 +89,7 @@ impl<L: Load> Poller<L> {
     fn report(&self, problem: FileError) {
         if self.source.problem().as_deref() != Some(&problem) {
             tracing::warn!(error = %problem, "identity files have a problem");
+            count("files", &problem);
             self.source.report(Some(Arc::new(problem)));
         }
     }

@@ -241,6 +241,18 @@ fn the_sample_configurations_and_policy_are_good() {
         "{}",
         String::from_utf8_lossy(&check.stderr)
     );
+    // Those for SPIRE are read to their end, up to the socket that is not there.
+    for name in ["broker", "agent"] {
+        let output = Command::new(BINARY)
+            .args([name, "--check-config", "--config"])
+            .arg(example(&format!("spire/{name}.toml")))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        let api = "the Workload API at `unix:///tmp/taskpass-spire/agent.sock`";
+        assert!(said.contains(api) || said.contains("are good"), "{said}");
+    }
     for name in ["broker", "agent"] {
         let output = Command::new(BINARY)
             .args([name, "--check-config", "--config"])

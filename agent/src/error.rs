@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use taskpass_identity::SpiffeId;
-use taskpass_identity::source::files::FileError;
+use taskpass_identity::source::origin::OriginError;
 
 use crate::broker::grpc::CannotConnect;
 use crate::config::ConfigError;
@@ -16,9 +16,9 @@ pub enum AgentError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// An SVID or bundle file cannot be used.
+    /// An SVID or the bundle cannot be had.
     #[error(transparent)]
-    Identity(#[from] FileError),
+    Identity(#[from] OriginError),
     /// Two identities are one workload.
     #[error("identities {first} and {second} are both `{id}`; join them into one `[[identity]]`")]
     SameWorkload {

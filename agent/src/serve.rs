@@ -1,13 +1,13 @@
 //! Puts the agent together, serves, and takes it apart again.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::time_provider::DefaultTimeProvider;
-use taskpass_identity::source::files::{self, SvidPaths};
+use taskpass_identity::SpiffeId;
+use taskpass_identity::source::origin::{Ground, open_bundles};
+use taskpass_identity::source::workload_api::PATIENCE;
 use taskpass_identity::tls::TlsIdentity;
-use taskpass_identity::{SpiffeId, SvidSource};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -69,24 +69,25 @@ pub async fn serve_as(
     let mut tasks = JoinSet::new();
 
     let time = Arc::new(DefaultTimeProvider);
-    let (bundles, reloader) = files::bundles(bundle(&config))?;
-    tasks.spawn(reloader.run(stop.clone()));
+    let mut ground = Ground {
+        time: Arc::clone(&time) as _,
+        patience: PATIENCE,
+        tasks: &mut tasks,
+        stop: stop.clone(),
+    };
+    let bundles = open_bundles(&config.bundle_origins(), &mut ground).await?;
     let (mut identities, mut parts) = (Vec::new(), Vec::new());
     for identity in &config.identities {
-        let paths = SvidPaths {
-            certificate: identity.certificate.clone(),
-            private_key: identity.key.clone(),
-        };
-        let (svids, reloader) = files::svid(paths, Arc::clone(&time) as _)?;
-        tasks.spawn(reloader.run(stop.clone()));
+        let svids = identity.svid.open(&mut ground).await?;
         identities.push(TlsIdentity {
-            svids: Arc::new(svids.clone()),
-            bundles: Arc::new(bundles.clone()),
+            svids: Arc::clone(&svids),
+            bundles: Arc::clone(&bundles),
             time: Arc::clone(&time) as _,
         });
         refuse_a_second(&parts, svids.current().id())?;
         parts.push(IdentityParts {
             svids,
+            remedy: identity.svid.remedy(),
             session: Arc::new(SessionStatus::default()),
         });
     }
@@ -211,13 +212,4 @@ fn refuse_a_second(parts: &[IdentityParts], id: &SpiffeId) -> Result<(), AgentEr
         }),
         None => Ok(()),
     }
-}
-
-fn bundle(
-    config: &AgentConfig,
-) -> std::collections::BTreeMap<taskpass_identity::TrustDomain, PathBuf> {
-    let BrokerConfig {
-        spiffe_id, bundle, ..
-    } = &config.broker;
-    [(spiffe_id.trust_domain().clone(), bundle.clone())].into()
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use taskpass_identity::source::files::FileSource;
-use taskpass_identity::{BundleSet, SvidSource, X509Svid};
+use taskpass_identity::{BundleSource, SvidSource};
 
 use crate::broker::session::SessionStatus;
 use crate::callers::Peer;
@@ -27,7 +26,7 @@ pub struct NodeStatus {
     /// The node's workloads.
     pub identities: Vec<IdentityParts>,
     /// The bundle of the broker's trust domain.
-    pub bundles: FileSource<BundleSet>,
+    pub bundles: Arc<dyn BundleSource>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -35,7 +34,9 @@ pub struct NodeStatus {
 /// One workload.
 pub struct IdentityParts {
     /// Its SVID.
-    pub svids: FileSource<X509Svid>,
+    pub svids: Arc<dyn SvidSource>,
+    /// What to do where it has expired.
+    pub remedy: &'static str,
     /// Its heartbeat.
     pub session: Arc<SessionStatus>,
 }
@@ -82,13 +83,10 @@ impl NodeStatus {
             let svid = parts.svids.current();
             if svid.expires_at().as_secs() <= now {
                 let what = format!("the SVID of `{}` has expired", svid.id());
-                problem(what, "rotate its files; see what issues SVIDs on this node");
+                problem(what, parts.remedy);
             }
-            if let Some(error) = parts.svids.problem() {
-                problem(
-                    error.to_string(),
-                    "mend the files; those before stay in use until they expire",
-                );
+            if let Some(found) = parts.svids.problem() {
+                problem(found.what, found.remedy);
             }
             if let (false, Some(error)) = parts.session.read() {
                 let what = format!("`{}` has no heartbeat: {error}", svid.id());
@@ -98,11 +96,8 @@ impl NodeStatus {
                 );
             }
         }
-        if let Some(error) = self.bundles.problem() {
-            problem(
-                error.to_string(),
-                "mend the file; the bundle before stays in use",
-            );
+        if let Some(found) = self.bundles.problem() {
+            problem(found.what, found.remedy);
         }
         found
     }
@@ -115,10 +110,6 @@ fn identity_status(parts: &IdentityParts) -> IdentityStatus {
         spiffe_id: svid.id().to_string(),
         expires_at: moment(svid.expires_at().as_secs() * 1000),
         connected,
-        error: parts
-            .svids
-            .problem()
-            .map(|error| error.to_string())
-            .or(error),
+        error: parts.svids.problem().map(|problem| problem.what).or(error),
     }
 }

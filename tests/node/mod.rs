@@ -6,3 +6,4 @@ mod local_interface;
 mod outage;
 mod renewal;
 mod upgrade;
+mod workload_api;

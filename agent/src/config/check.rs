@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
-use taskpass_identity::source::SvidSource;
-use taskpass_identity::source::files::{self, SvidPaths};
+use rustls::time_provider::DefaultTimeProvider;
+use taskpass_identity::source::origin::{Ground, open_bundles};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::AgentConfig;
 use crate::callers::peer;
 
+/// How long a look waits for a Workload API.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Reads everything that the configuration names, and says what is wrong with it, one sentence each,
-/// with what to do about it. Nothing is written, and the broker is not asked.
-pub fn check(config: &AgentConfig) -> Vec<String> {
+/// with what to do about it. Nothing is written, and the broker is not asked; a Workload API is.
+pub async fn check(config: &AgentConfig) -> Vec<String> {
     let mut problems = Vec::new();
     if let Err(error) = config.mapping() {
         problems.push(error.to_string());
@@ -20,28 +25,28 @@ pub fn check(config: &AgentConfig) -> Vec<String> {
     if let Err(error) = peer::check_kernel() {
         problems.push(error.to_string());
     }
-    let trust_domain = config.broker.spiffe_id.trust_domain().clone();
-    let bundle = BTreeMap::from([(trust_domain, config.broker.bundle.clone())]);
-    if let Err(error) = files::bundles(bundle) {
+    let mut tasks = JoinSet::new();
+    let mut ground = Ground {
+        time: Arc::new(DefaultTimeProvider),
+        patience: PATIENCE,
+        tasks: &mut tasks,
+        stop: CancellationToken::new(),
+    };
+    if let Err(error) = open_bundles(&config.bundle_origins(), &mut ground).await {
         problems.push(error.to_string());
     }
-    problems.extend(check_svids(config));
+    problems.extend(check_svids(config, &mut ground).await);
     problems
 }
 
-fn check_svids(config: &AgentConfig) -> Vec<String> {
-    let time: Arc<dyn TimeProvider> = Arc::new(DefaultTimeProvider);
+async fn check_svids(config: &AgentConfig, ground: &mut Ground<'_>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen = BTreeMap::new();
     for (number, identity) in (1..).zip(&config.identities) {
-        let paths = SvidPaths {
-            certificate: identity.certificate.clone(),
-            private_key: identity.key.clone(),
-        };
-        match files::svid(paths, Arc::clone(&time)) {
+        match identity.svid.open(ground).await {
             Err(error) => problems.push(format!("identity {number}: {error}")),
-            Ok((svid, _)) => {
-                let id = svid.current().id().clone();
+            Ok(svids) => {
+                let id = svids.current().id().clone();
                 if let Some(first) = seen.insert(id.clone(), number) {
                     problems.push(format!(
                         "identities {first} and {number} are both `{id}`; join them into one `[[identity]]`"

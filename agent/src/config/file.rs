@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use taskpass_identity::source::origin::{BundleOrigin, SvidFields};
 
 use super::{
     AgentConfig, BrokerConfig, ConfigError, DEFAULT_SOCKET, DEFAULT_SOCKET_MODE, DEFAULT_STATE,
@@ -30,14 +31,18 @@ pub(super) struct File {
 struct BrokerTable {
     address: String,
     spiffe_id: String,
-    bundle: PathBuf,
+    bundle: Option<PathBuf>,
+    workload_api: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdentityTable {
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    workload_api: Option<String>,
+    hint: Option<String>,
+    spiffe_id: Option<String>,
     #[serde(default)]
     uids: BTreeSet<u32>,
     #[serde(default)]
@@ -81,6 +86,9 @@ impl File {
         let spiffe_id = spiffe_id.map_err(|why| invalid("`broker.spiffe_id`", format!("{why}")))?;
         let address =
             address(self.broker.address).map_err(|why| invalid("`broker.address`", why))?;
+        let endpoint = self.broker.workload_api.as_deref();
+        let bundle = BundleOrigin::check(self.broker.bundle, endpoint, base, environment);
+        let bundle = bundle.map_err(|why| invalid("`broker`", why.to_string()))?;
         let mode = socket_mode(self.socket_mode).map_err(|why| invalid("`socket_mode`", why))?;
         let limits = self
             .limits
@@ -101,7 +109,7 @@ impl File {
             broker: BrokerConfig {
                 address,
                 spiffe_id,
-                bundle: base.join(self.broker.bundle),
+                bundle,
             },
             identities: identities.collect::<Result<_, _>>()?,
             limits,
@@ -116,9 +124,17 @@ impl IdentityTable {
         if self.uids.is_empty() && self.gids.is_empty() {
             return Err("nobody is this workload; give `uids` or `gids`".to_owned());
         }
+        let fields = SvidFields {
+            certificate: self.certificate,
+            key: self.key,
+            workload_api: self.workload_api,
+            hint: self.hint,
+            spiffe_id: self.spiffe_id,
+        };
         Ok(IdentityConfig {
-            certificate: base.join(self.certificate),
-            key: base.join(self.key),
+            svid: fields
+                .check(base, environment)
+                .map_err(|why| why.to_string())?,
             uids: self.uids,
             gids: self.gids,
         })
@@ -171,4 +187,13 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     (line, column)
+}
+
+/// A variable of the environment, where a configuration points to it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place where the agent reads its environment"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

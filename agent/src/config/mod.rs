@@ -8,11 +8,12 @@ mod check;
 mod error;
 mod file;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use taskpass_identity::SpiffeId;
+use taskpass_identity::source::origin::{BundleOrigin, SvidOrigin};
+use taskpass_identity::{SpiffeId, TrustDomain};
 
 pub use check::check;
 pub use error::ConfigError;
@@ -60,17 +61,15 @@ pub struct BrokerConfig {
     pub address: String,
     /// The one SPIFFE ID that it must have.
     pub spiffe_id: SpiffeId,
-    /// The roots (PEM) of the trust domain of that id.
-    pub bundle: PathBuf,
+    /// Where the roots of the trust domain of that id come from.
+    pub bundle: BundleOrigin,
 }
 
 /// One workload of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityConfig {
-    /// Its X.509-SVID: the certificates in PEM, leaf first. The file may rotate.
-    pub certificate: PathBuf,
-    /// The private key in PEM. The file may rotate.
-    pub key: PathBuf,
+    /// Where its X.509-SVID comes from.
+    pub svid: SvidOrigin,
     /// Users who are this workload.
     pub uids: BTreeSet<u32>,
     /// Groups whose members are this workload, where no identity names their user. The primary group
@@ -97,6 +96,14 @@ impl AgentConfig {
         })?;
         let base = path.parent().unwrap_or(Path::new(""));
         file::parse(&text, path)?.into_config(base, path)
+    }
+
+    /// The broker's trust domain, and where its roots come from.
+    pub(crate) fn bundle_origins(&self) -> BTreeMap<TrustDomain, BundleOrigin> {
+        let BrokerConfig {
+            spiffe_id, bundle, ..
+        } = &self.broker;
+        [(spiffe_id.trust_domain().clone(), bundle.clone())].into()
     }
 
     /// Who is which workload, if that is said without contradiction.
@@ -128,6 +135,9 @@ impl Default for Limits {
 
 #[cfg(test)]
 mod tests {
+    use taskpass_identity::source::workload_api::Selection;
+    use taskpass_identity::workload_api::Endpoint;
+
     use super::*;
 
     const GOOD: &str = r#"
@@ -165,10 +175,43 @@ uids = [1000]
     #[test]
     fn paths_are_relative_to_the_file() {
         let config = load(GOOD).unwrap();
-        for path in [&config.broker.bundle, &config.identities[0].key] {
-            assert!(path.is_absolute(), "{}", path.display());
-        }
-        assert!(config.identities[0].certificate.ends_with("docs.pem"));
+        let SvidOrigin::Files(paths) = &config.identities[0].svid else {
+            panic!("{config:?}");
+        };
+        assert!(paths.certificate.is_absolute() && paths.certificate.ends_with("docs.pem"));
+        assert!(paths.private_key.is_absolute() && paths.private_key.ends_with("docs.key"));
+        let BundleOrigin::File(path) = &config.broker.bundle else {
+            panic!("{config:?}");
+        };
+        assert!(path.is_absolute());
+    }
+
+    #[test]
+    fn identities_and_roots_may_come_from_a_workload_api() {
+        let files = "certificate = \"docs.pem\"\nkey = \"docs.key\"";
+        let api = "workload_api = \"unix:///run/spire/agent.sock\"";
+        let text = GOOD
+            .replace(files, &format!("{api}\nhint = \"docs\""))
+            .replace("bundle = \"acme.pem\"", api);
+        let config = load(&text).unwrap();
+        let endpoint = Endpoint::Unix("/run/spire/agent.sock".into());
+        assert_eq!(
+            config.broker.bundle,
+            BundleOrigin::WorkloadApi(endpoint.clone())
+        );
+        let selection = Selection::Hint("docs".to_owned());
+        assert_eq!(
+            config.identities[0].svid,
+            SvidOrigin::WorkloadApi {
+                endpoint,
+                selection
+            }
+        );
+        let error = load(&GOOD.replace(files, &format!("{files}\n{api}"))).unwrap_err();
+        assert!(
+            error.contains("`identity` 1") && error.contains("once"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! Looks at everything that a configuration names, and changes nothing: `taskpass broker --check-config`.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use rustls::time_provider::DefaultTimeProvider;
-use taskpass_identity::SvidSource;
-use taskpass_identity::source::files::{self, SvidPaths};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use super::own_identity::OwnIdentity;
 use crate::config::{BrokerConfig, audit_key, policy_files, sealing_keys};
 use crate::domain::policy::{Installation, Policy};
 
+/// How long a look waits for a Workload API.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is wrong with a configuration, each finding a line or more for people. Empty when it is good.
-pub fn check(config: &BrokerConfig) -> Vec<String> {
+pub async fn check(config: &BrokerConfig) -> Vec<String> {
     [
-        identity(config),
+        identity(config).await,
         sealing(config),
         store(config),
         audit(config),
@@ -21,26 +24,16 @@ pub fn check(config: &BrokerConfig) -> Vec<String> {
     .concat()
 }
 
-fn identity(config: &BrokerConfig) -> Vec<String> {
-    let paths = SvidPaths {
-        certificate: config.certificate.clone(),
-        private_key: config.key.clone(),
-    };
-    let mut found = Vec::new();
-    match files::svid(paths, Arc::new(DefaultTimeProvider)) {
-        Ok((svid, _)) if *svid.current().id() != config.spiffe_id => found.push(format!(
-            "`{}` is the SVID of `{}`, and `spiffe_id` says `{}`",
-            config.certificate.display(),
-            svid.current().id(),
-            config.spiffe_id
-        )),
-        Ok(_) => {}
-        Err(error) => found.push(error.to_string()),
-    }
-    if let Err(error) = files::bundles(config.trust_domains.clone()) {
-        found.push(error.to_string());
-    }
-    found
+/// Asks a Workload API as well, and waits a moment for its answer.
+async fn identity(config: &BrokerConfig) -> Vec<String> {
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    let opened = OwnIdentity::within(PATIENCE, config, &mut tasks, &stop).await;
+    opened
+        .map(drop)
+        .map_err(|e| e.to_string())
+        .err()
+        .into_iter()
+        .collect()
 }
 
 fn sealing(config: &BrokerConfig) -> Vec<String> {

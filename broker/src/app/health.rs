@@ -20,8 +20,12 @@ pub struct Health {
 pub struct SvidHealth {
     /// Its end.
     pub expires_at: UnixMillis,
-    /// Why its newest files were refused.
-    pub error: Option<String>,
+    /// Whether a Workload API has taken it back.
+    pub is_withdrawn: bool,
+    /// What to do where it has expired.
+    pub remedy: &'static str,
+    /// What is wrong with where it, or the bundles, come from.
+    pub problem: Option<taskpass_identity::source::Problem>,
 }
 
 /// What is wrong.
@@ -75,7 +79,7 @@ impl Health {
             self.late_audit_log(),
             self.damaged_audit_log(),
             self.own_svid(),
-            self.svid_files(),
+            self.svid_source(),
         ];
         let problems: Vec<Problem> = found.into_iter().flatten().collect();
         Report {
@@ -87,6 +91,8 @@ impl Health {
     /// Sets the gauges that only a look can tell.
     pub fn gauge(&self) {
         let report = self.report();
+        let svid_ends = u32::try_from(self.svid().expires_at.as_seconds()).unwrap_or(u32::MAX);
+        metrics::gauge!("taskpass_svid_expires_at_seconds").set(f64::from(svid_ends));
         metrics::gauge!("taskpass_ready").set(f64::from(u8::from(report.ready)));
         let live = u32::try_from(self.operations.live_sessions()).unwrap_or(u32::MAX);
         metrics::gauge!("taskpass_live_holders").set(f64::from(live));
@@ -196,20 +202,21 @@ impl Health {
     }
 
     fn own_svid(&self) -> Option<Problem> {
-        (self.svid().expires_at <= self.operations.now()).then(|| {
-            problem(
-                "the broker's SVID has expired",
-                "rotate the files under `[identity]` in `broker.toml`",
-                false,
-            )
-        })
+        let svid = self.svid();
+        let expired = svid.expires_at <= self.operations.now();
+        let what = match (svid.is_withdrawn, expired) {
+            (true, _) => "the broker's SVID was taken back",
+            (false, true) => "the broker's SVID has expired",
+            (false, false) => return None,
+        };
+        Some(problem(what, svid.remedy, false))
     }
 
-    fn svid_files(&self) -> Option<Problem> {
-        self.svid().error.map(|error| {
+    fn svid_source(&self) -> Option<Problem> {
+        self.svid().problem.map(|found| {
             problem(
-                format!("the newest SVID or bundle files were refused: {error}"),
-                "mend the files; those before stay in use until they expire",
+                format!("no newer SVID or bundle is taken: {}", found.what),
+                found.remedy,
                 true,
             )
         })

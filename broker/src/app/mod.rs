@@ -13,6 +13,7 @@ pub mod check;
 pub mod connection;
 pub mod health;
 mod metrics;
+mod own_identity;
 pub mod policy_source;
 mod routes;
 pub mod workload_listener;
@@ -23,10 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::time_provider::DefaultTimeProvider;
-use taskpass_identity::source::files::{self, FileError, FileSource, SvidPaths};
-use taskpass_identity::tls::TlsIdentity;
-use taskpass_identity::{BundleSet, SvidSource, X509Svid};
+use taskpass_identity::source::origin::OriginError;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -34,7 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::admin_listener::AdminListener;
 use self::connection::Shutdown;
-use self::health::{Health, SvidHealth};
+use self::health::Health;
+use self::own_identity::OwnIdentity;
 use self::policy_source::PolicySource;
 use self::workload_listener::WorkloadListener;
 use crate::adapters::clock::SystemClock;
@@ -80,14 +79,16 @@ pub enum StartError {
     /// A configured value or file cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// An SVID or bundle file cannot be used.
+    /// The SVID or a bundle cannot be had.
     #[error(transparent)]
-    Identity(#[from] FileError),
+    Identity(#[from] OriginError),
     /// The SVID is not the broker's.
-    #[error("`{path}` is the SVID of `{found}`, and `spiffe_id` says `{expected}`; clients insist on the latter", path = path.display())]
+    #[error(
+        "the SVID of {origin} is that of `{found}`, and `spiffe_id` says `{expected}`; clients insist on the latter"
+    )]
     OtherSvid {
-        /// The certificate's file.
-        path: PathBuf,
+        /// Where it comes from.
+        origin: String,
         /// Whose it is.
         found: String,
         /// Whose it should be.
@@ -130,7 +131,7 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let stop = CancellationToken::new();
 
-    let identity = OwnIdentity::open(&config, &mut tasks, &stop)?;
+    let identity = OwnIdentity::open(&config, &mut tasks, &stop).await?;
     let facts = InstallationFacts {
         issuer: config.issuer.clone(),
         spiffe_id: config.spiffe_id.to_string(),
@@ -294,60 +295,6 @@ pub async fn serve(
     last.join_all().await;
     tracing::info!("broker has stopped");
     Ok(())
-}
-
-/// The broker's SVID and whom it trusts, read again as the files change.
-struct OwnIdentity {
-    tls: TlsIdentity,
-    svids: FileSource<X509Svid>,
-    bundles: FileSource<BundleSet>,
-}
-
-impl OwnIdentity {
-    fn open(
-        config: &BrokerConfig,
-        tasks: &mut JoinSet<()>,
-        stop: &CancellationToken,
-    ) -> Result<Self, StartError> {
-        let time = Arc::new(DefaultTimeProvider);
-        let paths = SvidPaths {
-            certificate: config.certificate.clone(),
-            private_key: config.key.clone(),
-        };
-        let (svids, svid_reloader) = files::svid(paths, Arc::clone(&time) as _)?;
-        let (bundles, bundle_reloader) = files::bundles(config.trust_domains.clone())?;
-        let own = svids.current();
-        if *own.id() != config.spiffe_id {
-            return Err(StartError::OtherSvid {
-                path: config.certificate.clone(),
-                found: own.id().to_string(),
-                expected: config.spiffe_id.to_string(),
-            });
-        }
-        tasks.spawn(svid_reloader.run(stop.clone()));
-        tasks.spawn(bundle_reloader.run(stop.clone()));
-        let tls = TlsIdentity {
-            svids: Arc::new(svids.clone()),
-            bundles: Arc::new(bundles.clone()),
-            time,
-        };
-        Ok(Self {
-            tls,
-            svids,
-            bundles,
-        })
-    }
-
-    fn health(&self) -> Box<dyn Fn() -> SvidHealth + Send + Sync> {
-        let (svids, bundles) = (self.svids.clone(), self.bundles.clone());
-        Box::new(move || SvidHealth {
-            expires_at: UnixMillis::new(svids.current().expires_at().as_secs() * 1000),
-            error: svids
-                .problem()
-                .or_else(|| bundles.problem())
-                .map(|error| error.to_string()),
-        })
-    }
 }
 
 async fn open_keys(

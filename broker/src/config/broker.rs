@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use taskpass_identity::source::origin::{BundleOrigin, SvidFields, SvidOrigin};
 use taskpass_identity::{SpiffeId, TrustDomain};
 
-use super::{ConfigError, invalid};
+use super::{ConfigError, environment, invalid};
 
 /// The broker's configuration, checked. Paths are relative to the file's directory.
 #[derive(Debug, Clone)]
@@ -18,12 +19,10 @@ pub struct BrokerConfig {
     pub issuer: String,
     /// The SPIFFE ID that clients insist on. Fixed when the store is initialised.
     pub spiffe_id: SpiffeId,
-    /// The broker's own SVID: certificate chain and private key, PEM.
-    pub certificate: PathBuf,
-    /// See `certificate`.
-    pub key: PathBuf,
-    /// Whose workloads may call: each trust domain with its bundle, PEM.
-    pub trust_domains: BTreeMap<TrustDomain, PathBuf>,
+    /// Where the broker's own SVID comes from.
+    pub svid: SvidOrigin,
+    /// Whose workloads may call: each trust domain, and where its roots come from.
+    pub trust_domains: BTreeMap<TrustDomain, BundleOrigin>,
     /// The policy directory.
     pub policy: PathBuf,
     /// The installation's facts.
@@ -101,14 +100,17 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdentityTable {
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    workload_api: Option<String>,
+    hint: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrustDomainTable {
-    bundle: PathBuf,
+    bundle: Option<PathBuf>,
+    workload_api: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -195,7 +197,11 @@ impl BrokerConfig {
             let domain: TrustDomain = name
                 .parse()
                 .map_err(|e| invalid(format!("trust_domain.{name}"), format!("{e}")))?;
-            Ok((domain, at(table.bundle)))
+            let endpoint = table.workload_api.as_deref();
+            let origin = BundleOrigin::check(table.bundle, endpoint, base, environment);
+            let origin =
+                origin.map_err(|e| invalid(format!("trust_domain.{name}"), format!("{e}")))?;
+            Ok((domain, origin))
         });
         let trust_domains: BTreeMap<_, _> = trust_domains.collect::<Result<_, _>>()?;
         let interval = duration("heartbeat.interval", file.heartbeat.interval, "5s")?;
@@ -230,8 +236,7 @@ impl BrokerConfig {
                 .spiffe_id
                 .parse()
                 .map_err(|e| invalid("spiffe_id", format!("{e}")))?,
-            certificate: at(file.identity.certificate),
-            key: at(file.identity.key),
+            svid: file.identity.check(&file.spiffe_id, base)?,
             trust_domains,
             policy: at(file.policy),
             installation: at(file.installation),
@@ -271,6 +276,22 @@ impl BrokerConfig {
 
 /// Records are signed within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+impl IdentityTable {
+    /// Of the identities of a Workload API it is the broker's own, unless a hint says otherwise.
+    fn check(self, spiffe_id: &str, base: &Path) -> Result<SvidOrigin, ConfigError> {
+        let by_name = self.workload_api.is_some() && self.hint.is_none();
+        let fields = SvidFields {
+            certificate: self.certificate,
+            key: self.key,
+            workload_api: self.workload_api,
+            hint: self.hint,
+            spiffe_id: by_name.then(|| spiffe_id.to_owned()),
+        };
+        let origin = fields.check(base, environment);
+        origin.map_err(|e| invalid("identity", format!("{e}")))
+    }
+}
+
 const DEFAULT_CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const DEFAULT_CALL_BURST: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
@@ -423,6 +444,17 @@ file = "seal.key"
                 "spiffe://acme.example/taskpass/broker",
                 "spiffe://ACME/x",
                 "`spiffe_id`",
+            ),
+            ("key = \"svid.key\"", "", "`identity`"),
+            (
+                "key = \"svid.key\"",
+                "key = \"svid.key\"\nworkload_api = \"unix:///a\"",
+                "`certificate` and `key`, or `workload_api`",
+            ),
+            (
+                "bundle = \"acme.pem\"",
+                "workload_api = \"/run/agent.sock\"",
+                "unix:///run/spire/agent.sock",
             ),
             (
                 "[store]",

@@ -50,3 +50,12 @@ pub(crate) fn invalid(key: impl Into<String>, message: impl Into<String>) -> Con
         message: message.into(),
     }
 }
+
+/// A variable of the environment, where a configuration points to it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place where the broker reads its environment"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

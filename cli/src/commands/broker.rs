@@ -7,7 +7,7 @@ use taskpass_broker::app::check::check;
 use taskpass_broker::config::BrokerConfig;
 
 use crate::commands::configuration::{self, Configuration};
-use crate::context::Context;
+use crate::context::{Context, block_on};
 use crate::daemon;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,7 +59,7 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
     let config =
         BrokerConfig::load(&path).map_err(|error| configuration::unusable(&path, &error))?;
     if arguments.check_config {
-        let checked = Configuration::new(path, check(&config));
+        let checked = Configuration::new(path, block_on(async { Ok(check(&config).await) })?);
         context.output.show(&checked)?;
         return Ok(checked.exit());
     }

@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::context::Context;
 use crate::daemon;
 use crate::dev::{self, Options, Running};
+use crate::durations;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -19,12 +21,16 @@ Runs a broker, an agent and a certificate authority in one process, for developm
 store that survives, policy files that are reloaded as they change. No root token, nothing to unseal.
 
 Everything lies in one folder that only you can read. You are the workload `ci/docs` of `acme.example` \
-unless --workload says otherwise; the sample policy grants it the task `deploy-docs`.";
+unless --workload says otherwise; the sample policy grants it the task `deploy-docs`.
+
+Other SPIFFE programs of yours find a Workload API in the folder, with X.509-SVIDs and bundles from the \
+same authority: several identities where --workload is given several times, each with its path as its hint.";
 
 const EXAMPLES: &str = "\
 Examples:
   taskpass dev
   taskpass dev --dir /tmp/taskpass-dev --workload agents/researcher
+  taskpass dev --workload ci/docs --workload docs-api --svid-ttl 30s
 
 Exit codes:
   0 stopped as asked; 1 failed; 128+n a second signal n did not wait for the end.
@@ -42,9 +48,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// The path of the workload that you are
+    /// The path of the workload that you are; more of them are known to the Workload API
     #[arg(long, value_name = "PATH", default_value = "ci/docs")]
-    workload: String,
+    workload: Vec<String>,
+
+    /// How long SVIDs live; they are renewed at half of it
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = svid_ttl)]
+    svid_ttl: Duration,
+
+    /// Listens on free ports instead of 8440, 8443 and 9440; needs a new folder each time
+    #[arg(long)]
+    free_ports: bool,
 
     #[command(flatten)]
     log: LogArguments,
@@ -64,7 +78,9 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
     arguments.log.start()?;
     let options = Options {
         folder,
-        workload: arguments.workload,
+        workloads: arguments.workload,
+        svid_ttl: arguments.svid_ttl,
+        free_ports: arguments.free_ports,
     };
     let manager = ServiceManager::of(&context.environment);
     daemon::run("`taskpass dev`", &manager, |shutdown, ready| {
@@ -74,6 +90,15 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         };
         dev::run(options, shutdown, greet)
     })
+}
+
+/// At least ten seconds, so that programs get to know an SVID before it is replaced.
+fn svid_ttl(text: &str) -> Result<Duration, String> {
+    let ttl = durations::parse(text)?;
+    if ttl < Duration::from_secs(10) {
+        return Err("at least 10s".to_owned());
+    }
+    Ok(ttl)
 }
 
 /// As the XDG Base Directory Specification has it.
@@ -96,6 +121,7 @@ fn greet(running: &Running) {
     let Running {
         agent_socket,
         admin_socket,
+        workload_api,
         policy,
         workload,
         ports,
@@ -106,6 +132,7 @@ taskpass dev is up. In another terminal:
 
   export TASKPASS_AGENT_SOCKET={agent}
   export TASKPASS_ADMIN_SOCKET={admin}
+  export SPIFFE_ENDPOINT_SOCKET=unix://{workload_api}
   taskpass run --task deploy-docs --param ref=refs/heads/main -- \\
     sh -c 'ls -l $TASKPASS_CREDENTIALS_DIR'
 
@@ -114,6 +141,7 @@ Policy      {policy} (reloaded as it changes)
 Broker      {broker}, discovery at http://{public}, metrics at http://{operations}/metrics",
         agent = agent_socket.display(),
         admin = admin_socket.display(),
+        workload_api = workload_api.display(),
         policy = policy.display(),
         broker = ports.workload,
         public = ports.public,

@@ -58,6 +58,9 @@ pub(crate) enum StageError {
     /// The certificate authority.
     #[error(transparent)]
     Authority(#[from] taskpass_identity::ca::CaError),
+    /// What the authority issued cannot be read.
+    #[error("what the certificate authority issued is no PEM")]
+    Pem,
     /// A workload's name.
     #[error(transparent)]
     Id(#[from] InvalidSpiffeId),

@@ -14,7 +14,7 @@ use taskpass_agent::hand_over::Relaunch;
 use taskpass_agent::{AgentConfig, Role};
 
 use crate::commands::configuration::{self, Configuration};
-use crate::context::Context;
+use crate::context::{Context, block_on};
 use crate::daemon;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -88,7 +88,7 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
     }
     let (path, config) = load(arguments.config)?;
     if arguments.check_config {
-        let checked = Configuration::new(path, check(&config));
+        let checked = Configuration::new(path, block_on(async { Ok(check(&config).await) })?);
         context.output.show(&checked)?;
         return Ok(checked.exit());
     }

@@ -8,7 +8,7 @@ use taskpass_agent::config::check;
 use taskpass_agent::hand_over::{Upgraded, ask_to_upgrade};
 
 use crate::commands::configuration::Configuration;
-use crate::context::Context;
+use crate::context::{Context, block_on};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::page::GOOD;
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 pub(super) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     const WHAT: &str = "the agent was not upgraded";
     let (path, config) = super::load(arguments.config)?;
-    let problems = check(&config);
+    let problems = block_on(async { Ok(check(&config).await) })?;
     if !problems.is_empty() {
         let checked = Configuration::new(path, problems);
         context.output.show(&checked)?;

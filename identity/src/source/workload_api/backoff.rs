@@ -19,7 +19,7 @@ impl Backoff {
         let doubled = 2_u32.saturating_pow(self.failures);
         self.failures = self.failures.saturating_add(1);
         let wait = FIRST.saturating_mul(doubled).min(LONGEST);
-        wait - wait / 2 * u32::from(random) / 255
+        wait.saturating_sub(wait / 2 * u32::from(random) / 255)
     }
 
     /// All was well for a while.

@@ -106,9 +106,10 @@ impl Feed for BundleFeed {
         }
         let is_same = in_force.is_some() && contents == self.in_force;
         (self.named, self.in_force) = (named, contents);
-        let read = match is_same {
-            true => Read::AsBefore,
-            false => Read::New(BundleSet::of_distinct(bundles)),
+        let read = if is_same {
+            Read::AsBefore
+        } else {
+            Read::New(BundleSet::of_distinct(bundles))
         };
         Ok(Reading { read, remark })
     }

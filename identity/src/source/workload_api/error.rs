@@ -18,7 +18,7 @@ pub struct ApiError {
     /// Which one.
     pub endpoint: Endpoint,
     /// What is wrong.
-    pub why: WhyApi,
+    pub why: Box<WhyApi>,
 }
 
 /// Why something of a Workload API cannot be used.
@@ -168,7 +168,7 @@ impl Trouble for ApiError {
     }
 
     fn remedy(&self) -> &'static str {
-        match self.why {
+        match *self.why {
             WhyApi::Withdrawn(_) | WhyApi::NoBundle(_) => {
                 "see the registration at what serves the Workload API"
             }

@@ -17,7 +17,7 @@ use crate::workload_api::Endpoint;
 
 /// The first message comes at once, says the specification.
 const FIRST_MESSAGE_DEADLINE: Duration = Duration::from_secs(10);
-/// A stream that says nothing for so long is opened again: a server may answer pings and be stuck.
+/// A stream that says nothing for so long is opened again: a server may be stuck, or gone without a word.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 /// An SVID that is not renewed in time is asked for no more often than that.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(10);
@@ -105,7 +105,7 @@ impl<F: Feed> Watch<F> {
         } = settings;
         let error = |why| ApiError {
             endpoint: endpoint.clone(),
-            why,
+            why: Box::new(why),
         };
         let mut last = None;
         let opening = first(&mut feed, &endpoint, &mut last);
@@ -222,7 +222,7 @@ impl<F: Feed> Watch<F> {
     fn report(&self, why: Option<WhyApi>) {
         let problem = why.map(|why| ApiError {
             endpoint: self.endpoint.clone(),
-            why,
+            why: Box::new(why),
         });
         if let Some(problem) = &problem {
             count("workload_api", problem);

@@ -1,5 +1,7 @@
 //! Where an SVID or bundles come from, as a configuration says.
 
+mod fields;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -7,12 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::time_provider::TimeProvider;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use fields::{InvalidOrigin, SvidFields};
+
 use super::files::{self, FileError, SvidPaths};
 use super::workload_api::{self, ApiError, Selection, Settings};
-use super::{BundleSource, SvidSource};
+use super::{BundleSource, Problem, SvidSource};
 use crate::bundle::BundleSet;
 use crate::spiffe_id::TrustDomain;
 use crate::workload_api::Endpoint;
@@ -133,6 +138,15 @@ impl Ground<'_> {
     }
 }
 
+impl fmt::Display for SvidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(paths) => write!(f, "`{}`", paths.certificate.display()),
+            Self::WorkloadApi { endpoint, .. } => write!(f, "the Workload API at `{endpoint}`"),
+        }
+    }
+}
+
 impl SvidOrigin {
     /// What to do where its SVID has expired.
     pub fn remedy(&self) -> &'static str {
@@ -156,12 +170,12 @@ impl fmt::Debug for Ground<'_> {
 /// Bundles from several places, of different trust domains, as one source.
 struct Joined {
     parts: Vec<Arc<dyn BundleSource>>,
-    set: tokio::sync::watch::Sender<Arc<BundleSet>>,
+    set: watch::Sender<Arc<BundleSet>>,
 }
 
 fn join(parts: Vec<Arc<dyn BundleSource>>, ground: &mut Ground<'_>) -> Arc<dyn BundleSource> {
     let joined = Arc::new(Joined {
-        set: tokio::sync::watch::Sender::new(Arc::new(together(&parts))),
+        set: watch::Sender::new(Arc::new(together(&parts))),
         parts,
     });
     for part in &joined.parts {
@@ -196,11 +210,11 @@ impl BundleSource for Joined {
         Arc::clone(&self.set.borrow())
     }
 
-    fn subscribe(&self) -> tokio::sync::watch::Receiver<Arc<BundleSet>> {
+    fn subscribe(&self) -> watch::Receiver<Arc<BundleSet>> {
         self.set.subscribe()
     }
 
-    fn problem(&self) -> Option<super::Problem> {
+    fn problem(&self) -> Option<Problem> {
         self.parts.iter().find_map(|part| part.problem())
     }
 }

@@ -3,6 +3,8 @@
 //! Real mutual TLS, a real store that survives, real policy files that reload; no root token, nothing to
 //! unseal. Everything lies in one folder that is private to its owner.
 
+mod workload_api;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,9 +18,10 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::demo;
-use crate::stage::authority::SVID_LIFETIME;
 use crate::stage::files::{AgentFile, BrokerFile};
 use crate::stage::{self, Ports, Stage, StageError};
+
+use workload_api::{DevWorkloadApi, Told};
 
 /// The agent's name: of its socket, its files and its state.
 const AGENT: &str = "agent";
@@ -28,8 +31,13 @@ const AGENT: &str = "agent";
 pub(crate) struct Options {
     /// The folder that everything lies in.
     pub(crate) folder: PathBuf,
-    /// The path of the workload that local callers are: `ci/docs` for the sample policy.
-    pub(crate) workload: String,
+    /// The paths of the workloads that local callers are, `ci/docs` for the sample policy: the agent
+    /// speaks for the first, the Workload API knows all.
+    pub(crate) workloads: Vec<String>,
+    /// How long SVIDs live.
+    pub(crate) svid_ttl: Duration,
+    /// Whether to listen on free ports instead of the fixed ones.
+    pub(crate) free_ports: bool,
 }
 
 /// Why it did not run.
@@ -41,6 +49,9 @@ pub(crate) enum DevError {
     /// The workload's path is none.
     #[error("`--workload`: {0}")]
     Workload(#[from] taskpass_identity::spiffe_id::InvalidSpiffeId),
+    /// No workload at all.
+    #[error("name at least one workload: `--workload ci/docs`")]
+    NoWorkload,
     /// A configuration that it wrote itself, or that was edited since.
     #[error(transparent)]
     BrokerConfig(#[from] taskpass_broker::config::ConfigError),
@@ -62,6 +73,8 @@ pub(crate) struct Running {
     pub(crate) agent_socket: PathBuf,
     /// The operator's socket.
     pub(crate) admin_socket: PathBuf,
+    /// The socket of the SPIFFE Workload API.
+    pub(crate) workload_api: PathBuf,
     /// The policy directory.
     pub(crate) policy: PathBuf,
     /// Who local callers are.
@@ -76,13 +89,30 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
     greet: impl FnOnce(&Running),
 ) -> Result<(), DevError> {
-    let stage = Stage::open(&options.folder)?;
+    let mut stage = Stage::open(&options.folder)?;
+    stage.authority.svid_lifetime = options.svid_ttl;
     let (policy, installation) = demo::sample_policy();
     stage.write_policy(&policy, installation)?;
-    let workload = stage::workload(&options.workload)?;
-    let (broker, agent, running) = configure(&stage, &workload)?;
+    let paths = options.workloads.iter();
+    let workloads: Vec<SpiffeId> = paths
+        .map(|path| stage::workload(path))
+        .collect::<Result<_, _>>()?;
+    let workload = workloads.first().ok_or(DevError::NoWorkload)?;
+    let ports = if options.free_ports {
+        Ports::free()?
+    } else {
+        ports()
+    };
+    let (broker, agent, running) = configure(&stage, workload, ports)?;
+    let first = workload_api::issue(&stage.authority, &workloads)?;
+    let (api, told) = DevWorkloadApi::bind(&running.workload_api, first)?;
 
     let mut parts: JoinSet<Result<(), DevError>> = JoinSet::new();
+    let stop = shutdown.clone();
+    parts.spawn(async move {
+        api.serve(stop).await;
+        Ok(())
+    });
     let (ready, bound) = oneshot::channel();
     let stop = shutdown.clone();
     parts.spawn(async move { Ok(taskpass_broker::serve(broker, stop, ready).await?) });
@@ -95,7 +125,7 @@ pub(crate) async fn run(
         }
     }
     let stop = shutdown.clone();
-    parts.spawn(async move { keep_svids_fresh(&stage, &workload, &stop).await });
+    parts.spawn(async move { keep_svids_fresh(&stage, &workloads, &told, &stop).await });
 
     // The first part that ends, for whatever reason, takes the others along.
     let mut outcome = Ok(());
@@ -121,8 +151,8 @@ fn ports() -> Ports {
 fn configure(
     stage: &Stage,
     workload: &SpiffeId,
+    ports: Ports,
 ) -> Result<(BrokerConfig, AgentConfig, Running), DevError> {
-    let ports = ports();
     let broker = stage.write_broker(&BrokerFile {
         ports,
         admin_socket: "admin.sock",
@@ -141,6 +171,7 @@ fn configure(
     let running = Running {
         agent_socket: folder.join(format!("{AGENT}.sock")),
         admin_socket: folder.join("admin.sock"),
+        workload_api: folder.join("workload-api.sock"),
         policy: folder.join("policy"),
         workload: workload.clone(),
         ports,
@@ -155,10 +186,11 @@ fn configure(
 /// Rotates the SVIDs at half their life, as SPIRE does.
 async fn keep_svids_fresh(
     stage: &Stage,
-    workload: &SpiffeId,
+    workloads: &[SpiffeId],
+    told: &Told,
     shutdown: &CancellationToken,
 ) -> Result<(), DevError> {
-    let mut ticks = interval(SVID_LIFETIME / 2);
+    let mut ticks = interval(stage.authority.svid_lifetime / 2);
     ticks.tick().await;
     loop {
         tokio::select! {
@@ -168,6 +200,9 @@ async fn keep_svids_fresh(
         stage
             .authority
             .issue(&stage.svid_files("broker"), &stage::broker_id()?)?;
-        stage.authority.issue(&stage.svid_files(AGENT), workload)?;
+        if let Some(workload) = workloads.first() {
+            stage.authority.issue(&stage.svid_files(AGENT), workload)?;
+        }
+        told.tell(workload_api::issue(&stage.authority, workloads)?);
     }
 }

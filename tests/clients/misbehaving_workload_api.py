@@ -91,8 +91,11 @@ class Api(workload_pb2_grpc.SpiffeWorkloadAPIServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "security header missing")
         number = 0
         while context.is_active():
+            is_fresh = number == 0
             number, say = self.told.after(number, context)
             how = say.get("how")
+            if how == "hang" and not is_fresh:
+                return
             if how == "hang":
                 while context.is_active() and self.told.number == number:
                     time.sleep(0.02)

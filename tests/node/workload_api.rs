@@ -10,12 +10,12 @@ use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 use taskpass_identity::ca::CertificateAuthority;
 
-use crate::examples::python;
 use crate::support::eventually;
 use crate::support::http;
 use crate::support::installation::{BROKER, Installation, write_private};
 use crate::support::local::Local;
 use crate::support::process::Process;
+use crate::support::python;
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 

@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn takes_sequences_apart() {
-        let table: [(&[u8], Option<&[&[u8]]>); 7] = [
+        type Case<'a> = (&'a [u8], Option<&'a [&'a [u8]]>);
+        let table: [Case<'_>; 7] = [
             (&[], Some(&[])),
             (&[0x30, 0], Some(&[&[0x30, 0]])),
             (&[0x30, 1, 5, 0x30, 0], Some(&[&[0x30, 1, 5], &[0x30, 0]])),

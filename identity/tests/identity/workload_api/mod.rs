@@ -43,10 +43,12 @@ impl<T> Watched<T> {
         let mut problems = self.source.subscribe_problem();
         let fits = |problem: &Option<Arc<ApiError>>| problem.as_ref().map(|p| p.why.code()) == code;
         let patience = Duration::from_secs(20);
-        match tokio::time::timeout(patience, problems.wait_for(fits)).await {
-            Ok(problem) => problem.unwrap().clone(),
-            Err(_) => panic!("{code:?} was not reported: {:?}", self.source.problem()),
-        }
+        let reported = tokio::time::timeout(patience, problems.wait_for(fits)).await;
+        let found = || format!("{code:?} was not reported: {:?}", self.source.problem());
+        reported
+            .unwrap_or_else(|_| panic!("{}", found()))
+            .unwrap()
+            .clone()
     }
 }
 
@@ -145,7 +147,7 @@ fn bad_messages() -> Vec<(&'static str, Vec<X509svid>)> {
         ("foreign_domain", vec![message(&foreign, foreign_id)]),
         (
             "declared",
-            with(&|svid| svid.spiffe_id = "spiffe://ACME.example/ci/docs".to_owned()),
+            with(&|svid| "spiffe://ACME.example/ci/docs".clone_into(&mut svid.spiffe_id)),
         ),
         (
             "key_mismatch",

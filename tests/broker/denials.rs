@@ -224,17 +224,6 @@ async fn a_flood_of_closes_for_ids_that_never_were_is_counted_and_real_closes_ar
 }
 
 #[tokio::test]
-async fn what_comes_later_answers_that_it_is_not_there_yet() {
-    let broker = Installation::start().await;
-    let mut ci = broker.client(CI).await;
-    let request = v1::WatchRevocationsRequest::default();
-    let refused: crate::support::client::Refused =
-        ci.grpc.watch_revocations(request).await.unwrap_err().into();
-    assert_eq!(refused.reason, "UNIMPLEMENTED");
-    assert_eq!(refused.code, tonic::Code::Unimplemented);
-}
-
-#[tokio::test]
 async fn a_request_that_is_too_large_is_refused_by_name() {
     let broker = Installation::start().await;
     let mut ci = broker.client(CI).await;

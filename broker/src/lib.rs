@@ -6,6 +6,7 @@
 pub mod adapters;
 pub mod app;
 pub mod config;
+pub mod crash_points;
 pub mod domain;
 pub mod grpc;
 pub mod http;

@@ -128,6 +128,9 @@ pub(crate) enum Command {
     #[cfg(feature = "broker")]
     #[command(subcommand)]
     Policy(crate::commands::policy::Command),
+    #[cfg(feature = "broker")]
+    #[command(subcommand)]
+    Store(crate::commands::store::Command),
     Status(status::Arguments),
     #[command(subcommand)]
     Audit(audit::Command),

@@ -38,6 +38,7 @@ where
     let (ready, is_ready) = oneshot::channel();
     let served = serve(shutdown.clone(), ready);
     let outcome = runtime.block_on(async {
+        let _survives = survive_file_size_limit();
         // On a worker thread: the main thread only waits for signals.
         let mut task = JoinSet::new();
         task.spawn(served);
@@ -85,6 +86,12 @@ async fn report<R>(is_ready: oneshot::Receiver<R>, manager: &ServiceManager) -> 
         ticks.tick().await;
         manager.say("WATCHDOG=1");
     }
+}
+
+/// A file that grows beyond the process's limit is an error of the write, which the store says and survives;
+/// by default it is a signal that kills.
+fn survive_file_size_limit() -> std::io::Result<tokio::signal::unix::Signal> {
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))
 }
 
 /// Cancels at the first signal, returns at the second.

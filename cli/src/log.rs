@@ -57,6 +57,8 @@ impl LogArguments {
             .map_err(|error| wrong(&error))?;
         let builder = SubscriberBuilder::default()
             .with_env_filter(filter)
+            // It would say so on standard error, and a full disk behind that would be a panic.
+            .log_internal_errors(false)
             .with_writer(io::stderr);
         let terminal = io::stderr().is_terminal();
         let started = if self.log_format.is_json(terminal) {

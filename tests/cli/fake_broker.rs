@@ -339,6 +339,15 @@ impl Admin for Answers {
         Err(unknown(Reason::Unimplemented))
     }
 
+    type BackUpStoreStream = tokio_stream::Empty<Result<v1::BackUpStoreResponse, Status>>;
+
+    async fn back_up_store(
+        &self,
+        _: Request<v1::BackUpStoreRequest>,
+    ) -> Answer<Self::BackUpStoreStream> {
+        Err(unknown(Reason::Unimplemented))
+    }
+
     async fn get_policy_status(
         &self,
         _: Request<GetPolicyStatusRequest>,

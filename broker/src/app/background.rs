@@ -17,7 +17,8 @@ use crate::domain::token_form::Algorithm;
 use crate::operations::audit_log::AuditLog;
 use crate::operations::gate::Gate;
 use crate::operations::{
-    Operations, denials, end_job, expire, policy_change, silence, store_trouble, watch_revocations,
+    Operations, denials, end_job, expire, forget_holders, policy_change, silence, store_trouble,
+    watch_revocations,
 };
 
 /// How often the key schedule is looked at; mostly that is a comparison of times.
@@ -103,6 +104,19 @@ pub fn spawn(
                 let next = this.prune_revocations(place.load(Relaxed)).await;
                 let next = next.map(|next| place.store(next, Relaxed));
                 log(next, "revocations that are over were kept");
+            }
+        }),
+    );
+    let this = Arc::clone(operations);
+    every(
+        forget_holders::LOOK_EVERY,
+        work(move || {
+            let this = Arc::clone(&this);
+            async move {
+                log(
+                    this.forget_holders().await.map(drop),
+                    "forgetting silent holders was put off",
+                );
             }
         }),
     );

@@ -13,6 +13,7 @@ pub struct Health {
     operations: Arc<Operations>,
     svid: Box<dyn Fn() -> SvidHealth + Send + Sync>,
     draining: CancellationToken,
+    notice: Option<String>,
 }
 
 /// The broker's own SVID.
@@ -59,7 +60,14 @@ impl Health {
             operations,
             svid,
             draining,
+            notice: None,
         }
+    }
+
+    /// The same with something that operators are told until the next start; the broker serves.
+    pub fn with_notice(mut self, notice: Option<String>) -> Self {
+        self.notice = notice;
+        self
     }
 
     /// The broker's own SVID.
@@ -78,6 +86,8 @@ impl Health {
             self.audit_log(),
             self.late_audit_log(),
             self.damaged_audit_log(),
+            self.pending_ends(),
+            self.noticed(),
             self.own_svid(),
             self.svid_source(),
         ];
@@ -94,6 +104,10 @@ impl Health {
         let svid_ends = u32::try_from(self.svid().expires_at.as_seconds()).unwrap_or(u32::MAX);
         metrics::gauge!("taskpass_svid_expires_at_seconds").set(f64::from(svid_ends));
         metrics::gauge!("taskpass_ready").set(f64::from(u8::from(report.ready)));
+        let store_works = self.operations.store_trouble().is_none();
+        metrics::gauge!("taskpass_store_works").set(f64::from(u8::from(store_works)));
+        let pending = u32::try_from(self.operations.pending_ends()).unwrap_or(u32::MAX);
+        metrics::gauge!("taskpass_pending_ends").set(f64::from(pending));
         let live = u32::try_from(self.operations.live_sessions()).unwrap_or(u32::MAX);
         metrics::gauge!("taskpass_live_holders").set(f64::from(live));
         if let Ok(open) = self.operations.open_jobs() {
@@ -199,6 +213,24 @@ impl Health {
             "find out who changed them; remove the files and restart the broker to have them written again",
             true,
         ))
+    }
+
+    fn pending_ends(&self) -> Option<Problem> {
+        let pending = self.operations.pending_ends();
+        (pending > 0).then(|| {
+            problem(
+                format!("{pending} ends of jobs are in effect and not recorded yet"),
+                "they are repeated until the store takes them",
+                true,
+            )
+        })
+    }
+
+    fn noticed(&self) -> Option<Problem> {
+        let notice = self.notice.clone()?;
+        let remedy =
+            "ban and retire again what was banned and retired since; `docs/store.md` has the list";
+        Some(problem(notice, remedy, true))
     }
 
     fn own_svid(&self) -> Option<Problem> {

@@ -16,6 +16,7 @@ mod metrics;
 mod own_identity;
 pub mod policy_source;
 mod routes;
+mod store;
 pub mod workload_listener;
 
 use std::io;
@@ -38,10 +39,10 @@ use self::policy_source::PolicySource;
 use self::workload_listener::WorkloadListener;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::key_set::{KeySet, KeySetError};
-use crate::adapters::keys::sealing::{Sealer, SealingError};
+use crate::adapters::keys::sealing::SealingError;
 use crate::adapters::random::SystemSource;
-use crate::adapters::store::sqlite::{InstallationFacts, OpenError, SqliteStore};
-use crate::config::{BrokerConfig, ConfigError, sealing_keys};
+use crate::adapters::store::sqlite::{InstallationFacts, OpenError};
+use crate::config::{BrokerConfig, ConfigError};
 use crate::domain::audit::{Event, Record};
 use crate::domain::key_schedule::KeySchedule;
 use crate::domain::session::Rhythm;
@@ -137,20 +138,19 @@ pub async fn serve(
         spiffe_id: config.spiffe_id.to_string(),
         audit_origin: audit_origin(&config.issuer),
     };
-    let sqlite = SqliteStore::open(&config.store, &facts, Arc::clone(&random))?;
-    let epoch = sqlite.epoch().to_vec();
-    let store: Arc<dyn Store> = Arc::new(sqlite);
+    let opened = store::open(&config, &facts, clock.as_ref(), Arc::clone(&random)).await?;
+    let store = opened.store;
     let shared = audit::Shared {
         store: &store,
         clock: &clock,
         random: random.as_ref(),
         origin: facts.audit_origin.clone(),
-        epoch: epoch.clone(),
+        epoch: opened.epoch.clone(),
     };
     let (audit_log, audit_files) = audit::open(&config, shared)?;
     // Whether the store fits its log is known before anything is added to it.
     audit_log.sequence().await;
-    let keys = Arc::new(open_keys(&config, &store, &epoch, clock.now()).await?);
+    let keys = Arc::new(open_keys(&config, &store, &opened.epoch, clock.now()).await?);
 
     let operations = Arc::new(Operations::new(Parts {
         store: Arc::clone(&store),
@@ -166,7 +166,7 @@ pub async fn serve(
                 limit: config.heartbeat_limit,
             },
             retention: config.retention,
-            epoch,
+            epoch: opened.epoch.clone(),
         },
     })?);
     let policy = Arc::new(PolicySource::new(
@@ -191,11 +191,8 @@ pub async fn serve(
         closing: CancellationToken::new(),
     };
     let svid = identity.health();
-    let health = Arc::new(Health::new(
-        Arc::clone(&operations),
-        svid,
-        phases.draining.clone(),
-    ));
+    let health = Health::new(Arc::clone(&operations), svid, phases.draining.clone());
+    let health = Arc::new(health.with_notice(opened.notice));
     let quota = CallQuota {
         per_second: config.calls_per_second,
         burst: config.call_burst,
@@ -245,6 +242,9 @@ pub async fn serve(
             age,
             stop.clone(),
         ));
+    }
+    if let Some(check) = opened.check {
+        store::check_while_serving(check, &operations, &mut tasks, &stop);
     }
     background::spawn(&mut tasks, &operations, &gate, &keys, &stop);
     tasks.spawn(Arc::clone(&policy).watch(Arc::clone(&operations), stop.clone()));
@@ -303,11 +303,7 @@ async fn open_keys(
     epoch: &[u8],
     now: UnixMillis,
 ) -> Result<KeySet, StartError> {
-    let keys = config
-        .sealing_keys
-        .iter()
-        .map(|(id, path)| sealing_keys::read(id, path));
-    let sealer = Sealer::new(keys.collect::<Result<_, _>>()?)?;
+    let sealer = store::sealer(config)?;
     let schedule = KeySchedule {
         signing_period: config.keys_signing_period,
         // Twice as long as a verifier keeps it: once for the verifier, once for a static export or a cache

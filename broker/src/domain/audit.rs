@@ -80,6 +80,12 @@ pub enum Event {
     /// The store works again after a failure.
     #[serde(rename = "store.recovered")]
     StoreRecovered,
+    /// The store is a restored backup or an old copy: everything open in it ended, and a new epoch began.
+    #[serde(rename = "store.restored")]
+    StoreRestored,
+    /// A backup of the store was made.
+    #[serde(rename = "store.backed_up")]
+    StoreBackedUp,
     /// The broker started.
     #[serde(rename = "broker.started")]
     BrokerStarted,
@@ -267,6 +273,8 @@ impl Event {
             Self::KeyResealed => "key.resealed",
             Self::KeyForgotten => "key.forgotten",
             Self::StoreRecovered => "store.recovered",
+            Self::StoreRestored => "store.restored",
+            Self::StoreBackedUp => "store.backed_up",
             Self::BrokerStarted => "broker.started",
             Self::LogContinued => "log.continued",
             Self::RecordLost => "record.lost",

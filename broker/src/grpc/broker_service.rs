@@ -15,6 +15,7 @@ use super::refusals::refused;
 use super::revocation_stream::RevocationStream;
 use super::{answers, requests};
 use crate::app::connection::Connection;
+use crate::crash_points::{self, Point};
 use crate::operations::Operations;
 use crate::operations::gate::{CallKind, Caller, Gate};
 
@@ -61,6 +62,7 @@ impl Broker for BrokerService {
             .open_job(&caller, request)
             .await
             .map_err(refused)?;
+        crash_points::reach(Point::ReplyBefore);
         Ok(Response::new(answers::opened(opened)))
     }
 

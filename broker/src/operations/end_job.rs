@@ -1,14 +1,17 @@
 //! Ends a job: one durable mark, in effect at once.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskpass_proto::ids::JobId;
 use taskpass_proto::refusal::Refusal;
+use tokio::time::timeout;
 
 use super::Operations;
 use super::gate::{Caller, HolderClaim};
 use super::notices::JobEnded;
+use crate::crash_points::{self, Point};
 use crate::domain::cause::Cause;
 use crate::domain::change::Current;
 use crate::domain::change::end::{Authority, Ended, Ending, end};
@@ -107,9 +110,15 @@ impl Operations {
         }
     }
 
+    /// How many ends are in effect and not recorded yet.
+    pub fn pending_ends(&self) -> usize {
+        self.pending_ends.len()
+    }
+
     /// Repeats the ends that the store did not take yet.
     pub async fn repeat_pending_ends(&self) {
         for ending in self.pending_ends.waiting() {
+            crash_points::reach(Point::PendingEnd);
             self.end(ending).await;
         }
     }
@@ -117,10 +126,25 @@ impl Operations {
     async fn end(&self, ending: Ending) -> (Progress, Option<Ended>) {
         let (job, cause) = (ending.id, ending.end.cause);
         let change = ending.clone();
-        let outcome = transact(self.store.as_ref(), job, move |now| end(now, &change)).await;
+        let recorded = transact(self.store.as_ref(), job, move |now| end(now, &change));
+        let mut recorded = pin!(recorded);
+        let in_time = timeout(PATIENCE, &mut recorded).await;
+        let outcome = if let Ok(outcome) = in_time {
+            outcome
+        } else {
+            // A disk that has become slow keeps nobody's token alive.
+            self.keep_pending(ending.clone());
+            if matches!(ending.authority, Authority::Owner(_)) {
+                return (Progress::Pending(cause), None);
+            }
+            recorded.await
+        };
         match outcome {
             Ok(ended) => {
-                self.pending_ends.remove(job);
+                // A stranger's word leaves the owner's where it is.
+                if ended != Ended::Foreign {
+                    self.pending_ends.remove(job);
+                }
                 let first = match &ended {
                     Ended::Before(first) => first.cause,
                     Ended::Now(_) | Ended::Foreign | Ended::Unknown => cause,
@@ -177,6 +201,9 @@ impl Operations {
         }
     }
 }
+
+/// How long an end may take to be recorded before it is in effect all the same, and its holder is told `pending`.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often [`Operations::repeat_pending_ends`] is called while any is left.
 pub const REPEAT_EVERY: Duration = Duration::from_millis(500);

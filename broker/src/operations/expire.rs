@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::Operations;
 use super::notices::JobEnded;
+use crate::crash_points::{self, Point};
 use crate::domain::change::Current;
 use crate::domain::change::expire::{Expired, expire};
 use crate::domain::clock_guard::ClockState;
@@ -41,6 +42,7 @@ impl Operations {
                 .await
                 .into_iter()
                 .collect::<Result<(), _>>()?;
+            crash_points::reach(Point::ExpiryBetween);
         }
         self.store.next_due()
     }

@@ -4,8 +4,9 @@
 //! - [`gate`]: who may call at all
 //! - [`open_job`], [`issue`], [`renew`], [`end_job`], [`heartbeat`], [`introspect`]: the workload's side
 //! - [`watch_revocations`]: the verifier's side
-//! - [`revoke_lease`], [`ban`], [`inspect`]: the operator's side
-//! - [`expire`], [`silence`]: what the clock does
+//! - [`revoke_lease`], [`ban`], [`inspect`], [`back_up`]: the operator's side
+//! - [`expire`], [`silence`], [`forget_holders`]: what the clock does
+//! - [`restored`]: what a start from a backup does
 //! - [`policy_change`]: what a change of policy does to open jobs
 //! - [`policy_in_force`], [`denials`], [`pending_ends`], [`notices`], [`store_trouble`]: state that the use
 //!   cases share
@@ -13,11 +14,13 @@
 //! - [`tokens`]: from what policy permits to leases, and from leases to tokens
 
 pub mod audit_log;
+pub mod back_up;
 pub mod ban;
 pub mod bindings;
 pub mod denials;
 pub mod end_job;
 pub mod expire;
+pub mod forget_holders;
 pub mod gate;
 pub mod heartbeat;
 pub mod inspect;
@@ -29,6 +32,7 @@ pub mod pending_ends;
 pub mod policy_change;
 pub mod policy_in_force;
 pub mod renew;
+pub mod restored;
 pub mod revoke_lease;
 pub mod silence;
 pub mod store_trouble;
@@ -186,6 +190,7 @@ impl Operations {
     /// Refuses while the clock steps, and while the audit log is broken.
     fn refuse_unless_sound(&self) -> Result<(), Refusal> {
         self.refuse_unless_clock_is_steady()?;
+        self.refuse_unless_store_is_sound()?;
         if self.audit_log.is_broken() {
             return Err(Refusal::new(
                 Reason::StoreUnavailable,

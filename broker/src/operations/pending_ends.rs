@@ -55,6 +55,16 @@ impl PendingEnds {
             .collect()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.read().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.read().is_empty()
+    }
+
     /// The store took it.
     pub fn remove(&self, job: JobId) {
         self.ends.write().remove(&job);

@@ -7,6 +7,7 @@ use taskpass_proto::ids::JobId;
 
 use super::Operations;
 use crate::domain::cause::Cause;
+use crate::domain::clock_guard::ClockState;
 use crate::domain::job::{Liveness, Owner};
 use crate::domain::session::Comparison;
 use crate::domain::time::UnixMillis;
@@ -23,6 +24,12 @@ impl Operations {
     /// Ends what holders have been silent about for longer than the limit.
     pub async fn end_silent(&self) -> Result<(), StoreError> {
         let since_boot = self.clock.since_boot();
+        if self.clock_state() != ClockState::Steady {
+            // By a clock that stepped, every SVID may seem to have expired: holders that are alive are refused,
+            // and seem silent. They are heard again when it is steady.
+            self.sessions.lock().excuse(since_boot);
+            return Ok(());
+        }
         let (silent, comparisons) = {
             let mut sessions = self.sessions.lock();
             (

@@ -10,7 +10,7 @@ use taskpass_proto::refusal::Refusal;
 use super::Operations;
 use crate::domain::audit::{Event, Record};
 use crate::domain::time::UnixMillis;
-use crate::ports::store::StoreError;
+use crate::ports::store::{StoreError, StoreErrorKind};
 
 /// How often a failing store is tried.
 pub const TRY_EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +36,10 @@ impl Operations {
         let Some((since, error)) = self.store_trouble.since.lock().clone() else {
             return;
         };
+        // INVARIANT: what is damaged stays damaged, however well a write goes elsewhere in the file.
+        if error.kind == StoreErrorKind::Corrupt {
+            return;
+        }
         let record = Record {
             details: json!({
                 "since": since, "kind": error.kind.as_str(), "message": error.message,
@@ -51,6 +55,27 @@ impl Operations {
         }
     }
 
+    /// The look at every page of the store failed, or found it damaged.
+    pub fn store_was_looked_through(&self, error: &StoreError) {
+        if error.kind == StoreErrorKind::Corrupt {
+            drop(self.store_failed(error));
+        } else {
+            tracing::warn!(%error, "the store was not looked through");
+        }
+    }
+
+    /// Refuses to issue from a store that is damaged: what it says of jobs, bans and keys cannot be believed.
+    pub(super) fn refuse_unless_store_is_sound(&self) -> Result<(), Refusal> {
+        let trouble = self.store_trouble.since.lock();
+        match trouble.as_ref() {
+            Some((_, error)) if error.kind == StoreErrorKind::Corrupt => Err(Refusal::new(
+                Reason::StoreUnavailable,
+                "the broker's store is damaged, so nothing is issued; an operator has to restore a backup",
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Remembers the trouble, and tells a caller that nothing was issued.
     pub(super) fn store_failed(&self, error: &StoreError) -> Refusal {
         let kind = error.kind.as_str();
@@ -60,10 +85,13 @@ impl Operations {
             "the store failed"
         );
         metrics::counter!("taskpass_store_errors_total", "kind" => kind).increment(1);
-        self.store_trouble
-            .since
-            .lock()
-            .get_or_insert_with(|| (self.now(), error.clone()));
+        let mut trouble = self.store_trouble.since.lock();
+        let (_, known) = trouble.get_or_insert_with(|| (self.now(), error.clone()));
+        // The newest trouble is the one to mend, and damage is worse than any.
+        if known.kind != StoreErrorKind::Corrupt {
+            *known = error.clone();
+        }
+        drop(trouble);
         Refusal::new(
             Reason::StoreUnavailable,
             "the broker cannot record it, so nothing was issued; try again",

@@ -22,6 +22,8 @@ mod pages;
 #[cfg(feature = "broker")]
 pub(crate) mod policy;
 pub(crate) mod status;
+#[cfg(feature = "broker")]
+pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod version;
 pub(crate) mod workload;
@@ -55,6 +57,8 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Workload(command) => workload::perform(command, context),
         #[cfg(feature = "broker")]
         Command::Policy(command) => policy::perform(command, context),
+        #[cfg(feature = "broker")]
+        Command::Store(command) => store::perform(command, context),
         Command::Status(arguments) => status::perform(&arguments, context),
         Command::Audit(command) => audit::perform(command, context),
         Command::Completions(arguments) => completions::perform(&arguments, context),

@@ -2331,6 +2331,43 @@ pub struct DecideApprovalRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DecideApprovalResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackUpStoreRequest {
+    /// An absolute path on the broker's machine, of a file that is not there yet.
+    #[prost(string, tag = "1")]
+    pub destination: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackUpStoreResponse {
+    #[prost(oneof = "back_up_store_response::Message", tags = "1, 2")]
+    pub message: ::core::option::Option<back_up_store_response::Message>,
+}
+/// Nested message and enum types in `BackUpStoreResponse`.
+pub mod back_up_store_response {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Copying {
+        #[prost(uint64, tag = "1")]
+        pub copied_pages: u64,
+        #[prost(uint64, tag = "2")]
+        pub pages: u64,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Done {
+        #[prost(uint64, tag = "1")]
+        pub bytes: u64,
+        /// The number of the last audit record in it.
+        #[prost(uint64, tag = "2")]
+        pub last_record: u64,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Message {
+        #[prost(message, tag = "1")]
+        Copying(Copying),
+        /// The last one: the file is whole, sound, and synced.
+        #[prost(message, tag = "2")]
+        Done(Done),
+    }
+}
 /// Generated client implementations.
 pub mod admin_client {
     #![allow(
@@ -2859,6 +2896,31 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("taskpass.v1.Admin", "GetPolicyStatus"));
             self.inner.unary(req, path, codec).await
         }
+        /// Copies the store into a new file on the broker's machine while it runs; tells how far it is.
+        pub async fn back_up_store(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BackUpStoreRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::BackUpStoreResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/taskpass.v1.Admin/BackUpStore",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("taskpass.v1.Admin", "BackUpStore"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Lists signing keys, by algorithm and age.
         pub async fn list_keys(
             &mut self,
@@ -3146,6 +3208,20 @@ pub mod admin_server {
             request: tonic::Request<super::GetPolicyStatusRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetPolicyStatusResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the BackUpStore method.
+        type BackUpStoreStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::BackUpStoreResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Copies the store into a new file on the broker's machine while it runs; tells how far it is.
+        async fn back_up_store(
+            &self,
+            request: tonic::Request<super::BackUpStoreRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::BackUpStoreStream>,
             tonic::Status,
         >;
         /// Lists signing keys, by algorithm and age.
@@ -4102,6 +4178,52 @@ pub mod admin_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/taskpass.v1.Admin/BackUpStore" => {
+                    #[allow(non_camel_case_types)]
+                    struct BackUpStoreSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::ServerStreamingService<super::BackUpStoreRequest>
+                    for BackUpStoreSvc<T> {
+                        type Response = super::BackUpStoreResponse;
+                        type ResponseStream = T::BackUpStoreStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BackUpStoreRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::back_up_store(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BackUpStoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

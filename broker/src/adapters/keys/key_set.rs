@@ -21,8 +21,10 @@ use crate::ports::signer::{Signer, SigningFailed, TokenReader};
 use crate::ports::store::StoreError;
 use crate::ports::store::keys::{KeyStore, SavedKeys, StoredKey};
 
-const TABLE: &str = "signing_key";
-const COLUMN: &str = "private";
+/// Where private keys are sealed.
+pub(super) const TABLE: &str = "signing_key";
+/// See [`TABLE`].
+pub(super) const COLUMN: &str = "private";
 
 /// Every signing key of the installation.
 pub struct KeySet {

@@ -10,6 +10,7 @@
 pub mod audit_key;
 pub mod key_set;
 pub mod public_key;
+pub mod reseal;
 mod ring;
 pub mod rotation;
 mod rsa_generation;

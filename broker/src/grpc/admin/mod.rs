@@ -1,7 +1,7 @@
 //! The service `Admin`, on a Unix socket: the operator is a user id that the kernel vouches for.
 //!
-//! - [`status`], [`jobs`], [`leases`], [`bans`], [`audit`], [`audit_log`], [`policy`], [`keys`]: the calls, by what
-//!   they are about
+//! - [`status`], [`jobs`], [`leases`], [`bans`], [`audit`], [`audit_log`], [`policy`], [`keys`], [`store`]: the calls,
+//!   by what they are about
 //! - [`answers`]: puts records on the wire
 //! - [`pages`]: parts of requests that several calls share
 
@@ -15,6 +15,7 @@ mod leases;
 mod pages;
 mod policy;
 mod status;
+mod store;
 
 use std::sync::Arc;
 
@@ -274,6 +275,17 @@ impl Admin for AdminService {
     ) -> Result<Response<v1::GetPolicyStatusResponse>, Status> {
         let by = operator(&request)?;
         policy::status(self, &by).await.map(Response::new)
+    }
+
+    type BackUpStoreStream = store::Progress;
+
+    async fn back_up_store(
+        &self,
+        request: Request<v1::BackUpStoreRequest>,
+    ) -> Result<Response<Self::BackUpStoreStream>, Status> {
+        let by = operator(&request)?;
+        let progress = store::back_up(self, &by, request.into_inner()).await;
+        Ok(Response::new(progress))
     }
 
     async fn list_keys(

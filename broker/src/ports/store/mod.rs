@@ -7,10 +7,13 @@
 //! - [`audit`]: the audit log
 //! - [`tree`]: the Merkle tree over it
 //! - [`revocations`]: what verifiers are told
+//! - [`epoch`], [`backup`]: copies of it, and what becomes of them
 //! - [`bans`], [`sessions`], [`keys`], [`policies`]: what else survives a restart
 
 pub mod audit;
+pub mod backup;
 pub mod bans;
+pub mod epoch;
 pub mod jobs;
 pub mod keys;
 pub mod policies;
@@ -21,7 +24,9 @@ pub mod tree;
 use std::fmt;
 
 pub use audit::AuditStore;
+pub use backup::BackupStore;
 pub use bans::BanStore;
+pub use epoch::EpochStore;
 pub use jobs::JobStore;
 pub use keys::KeyStore;
 pub use policies::PolicyStore;
@@ -40,6 +45,8 @@ pub trait Store:
     + PolicyStore
     + RevocationStore
     + SessionStore
+    + EpochStore
+    + BackupStore
     + 'static
 {
 }
@@ -54,6 +61,8 @@ impl<T> Store for T where
         + PolicyStore
         + RevocationStore
         + SessionStore
+        + EpochStore
+        + BackupStore
         + 'static
 {
 }

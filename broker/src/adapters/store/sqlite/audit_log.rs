@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::columns::{integer, number, one, run};
 use super::errors::unwritable;
+use super::restoration;
 use crate::domain::audit::{MAX_LEAF_BYTES, Record};
 use crate::ports::random::{self, Random};
 use crate::ports::store::StoreError;
@@ -19,10 +20,9 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Goes on where the log ends.
+    /// Goes on where the log ends; after an older copy was noticed, behind the numbers that it has lost.
     pub(super) fn read(connection: &Connection) -> Result<Self, StoreError> {
-        let sql = "SELECT coalesce(max(number), 0) FROM audit";
-        let last = one(connection, sql, [], |row| number(row, 0))?.unwrap_or(0);
+        let last = last(connection)?.max(restoration::numbers_lost(connection)?);
         Ok(Self {
             committed: last,
             last,
@@ -40,6 +40,11 @@ impl Numbers {
     ) -> Result<(), StoreError> {
         self.last += 1;
         insert(connection, self.last, (record, decision_before), random)
+    }
+
+    /// The last number that was committed.
+    pub(super) fn committed(&self) -> u64 {
+        self.committed
     }
 
     /// The transaction was committed.
@@ -77,4 +82,10 @@ pub(super) fn insert(
         details,
     ];
     run(connection, APPEND, values).map(drop)
+}
+
+/// The number of the last record; 0 when there is none.
+pub(super) fn last(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(max(number), 0) FROM audit";
+    Ok(one(connection, sql, [], |row| number(row, 0))?.unwrap_or(0))
 }

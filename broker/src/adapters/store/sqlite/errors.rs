@@ -23,6 +23,11 @@ impl From<RandomFailed> for StoreError {
     }
 }
 
+/// Whether the file has not even the header of a database.
+pub(super) fn is_no_database(error: &StoreError) -> bool {
+    error.kind == StoreErrorKind::Corrupt && error.message.contains("not a database")
+}
+
 /// A value that was read and makes no sense.
 pub(super) fn corrupt(what: &str) -> StoreError {
     StoreError {

@@ -1,22 +1,19 @@
 //! The files of a store: the database, and a lock beside it.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::open::OpenError;
 
-/// Makes the database file if it is not there, and takes the lock of the store.
+/// Takes the lock of the store.
 ///
 /// The lock is a file of its own: closing a second descriptor of the database would drop the locks that
 /// SQLite holds on it.
-pub(super) fn prepare(path: &Path) -> Result<File, OpenError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let directory = directory(path);
     if !directory.is_dir() {
         return Err(OpenError::NoDirectory {
             directory: directory.to_owned(),
@@ -30,15 +27,48 @@ pub(super) fn prepare(path: &Path) -> Result<File, OpenError> {
         },
         TryLockError::Error(source) => cannot(&lock_path, source),
     })?;
-    private(path).map_err(|source| cannot(path, source))?;
-    // The entry in the directory must survive a power cut as the content does.
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|source| cannot(directory, source))?;
     Ok(lock)
 }
 
+/// Makes the database file if it is not there.
+pub(super) fn make(path: &Path) -> Result<(), OpenError> {
+    private(path).map_err(|source| cannot(path, source))?;
+    // The entry in the directory must survive a power cut as the content does.
+    sync_directory(path).map_err(|source| cannot(directory(path), source))
+}
+
+/// Whether a store was begun in the file.
+pub(super) fn is_begun(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
+/// Whether a database file says of itself that it has no write-ahead log: bytes 18 and 19 of the header,
+/// <https://www.sqlite.org/fileformat2.html#file_format_version_numbers>.
+pub(super) fn is_without_log(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header.ends_with(&[1, 1])
+}
+
+/// Whether a database file ends within a page of 4 KiB, which is the size of every page of a store.
+pub(super) fn ends_within_a_page(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| !file.len().is_multiple_of(4096))
+}
+
+/// Syncs the directory that a file stands in.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory(path)).and_then(|directory| directory.sync_all())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
 /// Only the owner may read it: parameters and reported callers stand in the store.
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
         .create(true)
@@ -46,13 +76,14 @@ fn private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The file of the same name with something behind it.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn cannot(path: &Path, source: io::Error) -> OpenError {
+pub(super) fn cannot(path: &Path, source: io::Error) -> OpenError {
     OpenError::File {
         path: path.to_owned(),
         source,

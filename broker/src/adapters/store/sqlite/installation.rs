@@ -78,11 +78,17 @@ fn named(facts: &InstallationFacts) -> [(&'static str, &'static str, &String); 3
     ]
 }
 
-fn read(connection: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+pub(super) fn read(connection: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let sql = "SELECT value FROM installation WHERE key = ?1";
     connection
         .query_row(sql, [key], |row| row.get(0))
         .optional()
+}
+
+/// Writes a value, whether or not there was one.
+pub(super) fn put(connection: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO installation (key, value) VALUES (?1, ?2)";
+    connection.execute(sql, params![key, value]).map(drop)
 }
 
 fn write(connection: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {

@@ -1,12 +1,13 @@
 //! Signing keys, sealed.
 
 use async_trait::async_trait;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::columns::{all, millis, optional_time, run, text, time};
 use super::errors::corrupt;
 use super::transaction::Transaction;
+use crate::crash_points::{self, Point};
 use crate::domain::audit::Record;
 use crate::domain::key_schedule::KeyTimes;
 use crate::ports::store::StoreError;
@@ -32,6 +33,7 @@ impl KeyStore for SqliteStore {
         let work = move |transaction: &mut Transaction<'_>| {
             for key in &saved.added {
                 write(transaction, INSERT, key)?;
+                crash_points::reach(Point::KeysHalf);
             }
             for key in &saved.changed {
                 write(transaction, UPDATE, key)?;
@@ -47,6 +49,21 @@ impl KeyStore for SqliteStore {
     fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
         self.readers.read(|c| all(c, SELECT, [], key))
     }
+}
+
+/// Puts another seal on a private key that is there.
+pub(super) fn seal_anew(connection: &Connection, key: &StoredKey) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE signing_key SET kek_id = ?2, sealed_algorithm = ?3, nonce = ?4, ciphertext = ?5
+               WHERE kid = ?1";
+    let values = params![
+        key.kid,
+        key.sealed.kek_id,
+        key.sealed.algorithm,
+        key.sealed.nonce,
+        key.sealed.ciphertext,
+    ];
+    run(connection, sql, values).map(drop)
 }
 
 fn write(transaction: &Transaction<'_>, sql: &str, key: &StoredKey) -> Result<(), StoreError> {

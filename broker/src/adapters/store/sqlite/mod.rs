@@ -4,6 +4,8 @@
 //! - [`writer`]: the one thread that writes, which commits in groups; what it does stands in
 //!   [`transaction`], with [`live_jobs`] and [`audit_log`]
 //! - [`checkpointer`]: keeps the write-ahead log short
+//! - [`integrity`], [`whole_check`], [`log_file`], [`mark`]: notice what is damaged, lost or old
+//! - [`backup`], [`restore`], [`restoration`], [`check`]: copies, and what becomes of them
 //! - [`readers`]: the connections that only read
 //! - [`jobs`], [`audit`], [`bans`], [`sessions`], [`keys`], [`policies`],
 //!   [`revocations`], [`tree`]: the ports
@@ -11,23 +13,30 @@
 
 mod audit;
 mod audit_log;
+mod backup;
 mod bans;
 mod change;
+mod check;
 mod checkpointer;
 mod columns;
 mod connection;
 mod errors;
 mod files;
 mod installation;
+mod integrity;
 mod job_rows;
 mod jobs;
 mod keys;
 mod lease_rows;
 mod listing;
 mod live_jobs;
+mod log_file;
+mod mark;
 mod open;
 mod policies;
 mod readers;
+mod restoration;
+mod restore;
 mod revocations;
 mod schema;
 mod sessions;
@@ -35,16 +44,20 @@ mod sessions;
 mod tests;
 mod transaction;
 mod tree;
+mod whole_check;
 mod writer;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use checkpointer::Checkpointer;
+pub use check::{StoreReport, check};
 pub use installation::InstallationFacts;
 pub use open::OpenError;
+use parking_lot::Mutex;
 use readers::Readers;
+pub use restore::{Replaced, RestoreError, restore};
+pub use whole_check::WholeCheck;
 use writer::Writer;
 
 use crate::ports::random::Random;
@@ -58,6 +71,9 @@ pub struct SqliteStore {
     writer: Writer,
     facts: InstallationFacts,
     epoch: Vec<u8>,
+    path: PathBuf,
+    was_checked: bool,
+    backing_up: Mutex<()>,
     _lock: File,
 }
 
@@ -70,8 +86,7 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let opened = open::open(path, facts, random.as_ref())?;
         let start = || {
-            let checkpointer = Checkpointer::start(path)?;
-            let writer = Writer::start(opened.connection, checkpointer, random)?;
+            let writer = Writer::start(path, opened.connection, opened.mark, random)?;
             Ok((writer, Readers::open(path)?))
         };
         let (writer, readers) = start().map_err(|source| open::broken(path, source))?;
@@ -80,6 +95,9 @@ impl SqliteStore {
             writer,
             facts: facts.clone(),
             epoch: opened.epoch,
+            path: path.to_owned(),
+            was_checked: opened.was_checked,
+            backing_up: Mutex::new(()),
             _lock: opened.lock,
         })
     }
@@ -89,7 +107,7 @@ impl SqliteStore {
         &self.facts
     }
 
-    /// The random epoch that was drawn when the store was initialised.
+    /// The random epoch as it was when the store was opened.
     pub fn epoch(&self) -> &[u8] {
         &self.epoch
     }

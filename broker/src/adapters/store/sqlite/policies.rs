@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 use super::SqliteStore;
 use super::columns::{all, integer, millis, one, run, time};
 use super::transaction::Transaction;
+use crate::crash_points::{self, Point};
 use crate::domain::audit::Record;
 use crate::ports::store::StoreError;
 use crate::ports::store::policies::{KeptPolicy, PolicyStore};
@@ -38,6 +39,7 @@ fn keep(connection: &Connection, policy: &KeptPolicy) -> Result<(), StoreError> 
     let sql = "INSERT OR IGNORE INTO policy (hash, since) VALUES (?1, ?2)";
     let is_new = run(connection, sql, params![policy.hash, millis(policy.since)])? > 0;
     if is_new {
+        crash_points::reach(Point::PolicyHalf);
         let sql = "INSERT INTO policy_file (hash, place, name, content) VALUES (?1, ?2, ?3, ?4)";
         for (place, (name, content)) in policy.files.iter().enumerate() {
             run(

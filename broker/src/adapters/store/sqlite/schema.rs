@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::crash_points::{self, Point};
 use crate::ports::store::StoreError;
 
 /// Marks a database file as ours: `tkps`.
@@ -39,7 +40,7 @@ pub(super) fn examine(connection: &Connection) -> Result<(), MigrationFailed> {
     let application = pragma(connection, "application_id")?;
     let found = pragma(connection, "user_version")?;
     let is_new = application == 0 && found == 0 && is_empty(connection)?;
-    let known = steps().map(|(version, _)| version).max().unwrap_or(0);
+    let known = newest();
     if application != APPLICATION_ID && !is_new {
         Err(MigrationFailed::Foreign)
     } else if found > known {
@@ -52,14 +53,31 @@ pub(super) fn examine(connection: &Connection) -> Result<(), MigrationFailed> {
 /// Brings a file to today's schema, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), MigrationFailed> {
     let found = pragma(connection, "user_version")?;
+    if found > 0 && found < newest() {
+        tracing::info!(
+            schema.from = found,
+            schema.to = newest(),
+            "the store is brought to a newer schema; going back to the older program takes a backup from before"
+        );
+    }
     for (version, step) in steps().filter(|(version, _)| *version > found) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version)?;
+        crash_points::reach(Point::MigrationHalf);
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// The version that a file has.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    pragma(connection, "user_version")
+}
+
+fn newest() -> i64 {
+    steps().map(|(version, _)| version).max().unwrap_or(0)
 }
 
 /// The steps with the versions that they lead to.

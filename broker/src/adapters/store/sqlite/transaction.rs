@@ -37,6 +37,11 @@ impl Memory {
         })
     }
 
+    /// The number of the last record that is committed.
+    pub(super) fn last_record(&self) -> u64 {
+        self.numbers.committed()
+    }
+
     /// The transaction was committed.
     pub(super) fn commit(&mut self) {
         self.live.commit();

@@ -1,6 +1,7 @@
 //! The one writer: a thread that takes whatever waits, applies it in one transaction, syncs once, and only
 //! then answers.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -8,12 +9,15 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::checkpointer::Checkpointer;
+use super::checkpointer::{self, Checkpointer};
 use super::columns::run;
+use super::connection;
 use super::errors::stopped;
+use super::mark::Mark;
 use super::transaction::{Memory, Transaction};
+use crate::crash_points::{self, Point};
 use crate::ports::random::Random;
-use crate::ports::store::StoreError;
+use crate::ports::store::{StoreError, StoreErrorKind};
 
 /// Commands that may wait; beyond, callers wait for a place.
 const WAITING: usize = 4096;
@@ -33,6 +37,8 @@ struct Counters {
     commits: AtomicU64,
     open_jobs: AtomicU64,
     newest_revocation: watch::Sender<u64>,
+    /// The number of the last record that is durable.
+    recorded: Arc<AtomicU64>,
 }
 
 /// Something to write.
@@ -51,8 +57,18 @@ struct Work<T, F> {
     asked: oneshot::Sender<Result<T, StoreError>>,
 }
 
+/// Why a transaction came to nothing.
+struct Failed {
+    error: StoreError,
+    /// Whether the same commands, one by one, may fare better.
+    may_be_one_commands_fault: bool,
+}
+
 struct Thread {
+    path: PathBuf,
     connection: Connection,
+    /// A sync failed since the log began.
+    log_is_suspect: bool,
     memory: Memory,
     random: Arc<dyn Random>,
     checkpointer: Checkpointer,
@@ -60,21 +76,22 @@ struct Thread {
 }
 
 impl Writer {
-    /// Starts the thread on the one connection that writes.
+    /// Starts the thread on the one connection that writes, and the one beside it that copies the log.
     pub(super) fn start(
+        path: &Path,
         connection: Connection,
-        checkpointer: Checkpointer,
+        mark: Mark,
         random: Arc<dyn Random>,
     ) -> Result<Self, StoreError> {
         let memory = Memory::read(&connection)?;
         let counters = Arc::new(Counters::default());
-        counters
-            .open_jobs
-            .store(memory.live.total(), Ordering::Release);
-        counters.tell_revocation(memory.newest_revocation());
+        counters.follow(&memory);
+        let checkpointer = Checkpointer::start(path, mark, Arc::clone(&counters.recorded))?;
         let (commands, waiting) = mpsc::channel(WAITING);
         let own = Thread {
+            path: path.to_owned(),
             connection,
+            log_is_suspect: false,
             memory,
             random,
             checkpointer,
@@ -153,16 +170,17 @@ impl Thread {
         }
     }
 
-    /// Writes a group together; when that fails, each by itself, so that one bad command harms no other.
+    /// Writes a group together; when one of its commands is to blame, each by itself, so that it harms no other.
     fn write(&mut self, group: &mut Vec<Box<dyn Command>>) {
-        let alone = group.len() == 1;
         match self.commit(group) {
-            Err(_) if !alone => {
+            Err(failed) if failed.may_be_one_commands_fault && group.len() > 1 => {
                 for command in group.drain(..) {
                     self.write(&mut vec![command]);
                 }
             }
             outcome => {
+                crash_points::reach(Point::CommitAfter);
+                let outcome = outcome.map_err(|failed| failed.error);
                 for command in group.drain(..) {
                     command.answer(outcome.clone());
                 }
@@ -171,35 +189,90 @@ impl Thread {
     }
 
     /// Leaves everything as it was when it fails, the connection outside any transaction included.
-    fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), StoreError> {
+    fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+        if self.log_is_suspect {
+            self.begin_log_anew().map_err(Failed::whole)?;
+        }
         let outcome = self.transact(group);
-        if outcome.is_ok() {
-            self.memory.commit();
-            self.counters.commits.fetch_add(1, Ordering::AcqRel);
-            let open = self.memory.live.total();
-            self.counters.open_jobs.store(open, Ordering::Release);
-            self.counters
-                .tell_revocation(self.memory.newest_revocation());
-        } else {
-            self.memory.roll_back();
-            // Some failures have rolled back already. When this one fails too, so will the next `BEGIN`,
-            // and whoever asked is told.
-            if !self.connection.is_autocommit() {
-                let _ = run(&self.connection, "ROLLBACK", []);
+        match &outcome {
+            Ok(()) => {
+                self.memory.commit();
+                self.counters.commits.fetch_add(1, Ordering::AcqRel);
+                self.counters.follow(&self.memory);
+            }
+            Err(failed) => {
+                self.log_is_suspect = failed.error.kind == StoreErrorKind::Io;
+                self.memory.roll_back();
+                // Some failures have rolled back already. When this one fails too, so will the next
+                // `BEGIN`, and whoever asked is told.
+                if !self.connection.is_autocommit() {
+                    let _ = run(&self.connection, "ROLLBACK", []);
+                }
             }
         }
         outcome
     }
 
-    fn transact(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), StoreError> {
-        run(&self.connection, "BEGIN IMMEDIATE", [])?;
+    fn transact(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failed> {
+        run(&self.connection, "BEGIN IMMEDIATE", []).map_err(Failed::whole)?;
         let mut transaction =
             Transaction::new(&self.connection, &mut self.memory, self.random.as_ref());
-        for command in group {
+        let half = group.len() / 2;
+        for (place, command) in group.iter_mut().enumerate() {
+            if place == half && half > 0 {
+                crash_points::reach(Point::GroupHalf);
+            }
             command.apply(&mut transaction)?;
         }
+        crash_points::reach(Point::CommitBefore);
         // INVARIANT: nobody hears of a command before this has returned; it syncs.
-        run(&self.connection, "COMMIT", []).map(drop)
+        run(&self.connection, "COMMIT", [])?;
+        Ok(())
+    }
+
+    /// INVARIANT: nothing is committed behind a sync that failed; see [`checkpointer::leave_log_behind`].
+    fn begin_log_anew(&mut self) -> Result<(), StoreError> {
+        let connection = connection::writing(&self.path)?;
+        checkpointer::leave_log_behind(&connection)?;
+        self.memory = Memory::read(&connection)?;
+        self.connection = connection;
+        self.log_is_suspect = false;
+        tracing::info!("the store's log was begun anew after a failed write");
+        Ok(())
+    }
+}
+
+impl Counters {
+    fn follow(&self, memory: &Memory) {
+        self.open_jobs.store(memory.live.total(), Ordering::Release);
+        self.recorded.store(memory.last_record(), Ordering::Release);
+    }
+}
+
+impl Failed {
+    /// No command is to blame.
+    fn whole(error: StoreError) -> Self {
+        Self {
+            error,
+            may_be_one_commands_fault: false,
+        }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        let may_be_one_commands_fault = match error.kind {
+            // A smaller transaction may still find its place.
+            StoreErrorKind::Full | StoreErrorKind::Other => true,
+            StoreErrorKind::ReadOnly
+            | StoreErrorKind::Io
+            | StoreErrorKind::Corrupt
+            | StoreErrorKind::Stopped => false,
+        };
+        Self {
+            error,
+            may_be_one_commands_fault,
+        }
     }
 }
 

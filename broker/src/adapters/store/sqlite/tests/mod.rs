@@ -1,7 +1,9 @@
 //! The store against real files.
 
 mod audit;
+mod copies;
 mod crash;
+mod damage;
 mod group;
 mod jobs;
 mod model;

@@ -107,3 +107,36 @@ async fn keeps_bans_sessions_keys_and_policies() {
     assert_eq!(store.policy("h").unwrap(), Some(policy));
     assert_eq!(store.policy("other").unwrap(), None);
 }
+
+#[tokio::test]
+async fn holders_that_were_silent_for_long_are_forgotten_unless_a_job_of_theirs_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let of = |holder: u8, last_seen| Session {
+        owner: sample::owner(holder),
+        incarnation: 1,
+        last_seen,
+        host: "node-1".into(),
+    };
+    for holder in 1..=9 {
+        store.touch(of(holder, NOW)).await.unwrap();
+    }
+    store.touch(of(10, NOW.plus(DAY))).await.unwrap();
+    // The sample's jobs are the first holder's, and so on.
+    open_one(&store, 3).await.unwrap();
+    let (mut after, mut forgotten, mut pages) = (None, 0, 0);
+    loop {
+        let page = store.forget_silent(NOW.plus(DAY), after, 4).await.unwrap();
+        forgotten += page.holders;
+        pages += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let left = (1..=10)
+        .filter(|holder| store.session(&sample::owner(*holder)).unwrap().is_some())
+        .collect::<Vec<u8>>();
+    assert_eq!((left.contains(&10), left.len()), (true, 2), "{left:?}");
+    assert_eq!((forgotten, pages), (8, 3));
+}

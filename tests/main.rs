@@ -12,6 +12,7 @@ mod audit;
 mod broker;
 mod cli;
 mod cookbook;
+mod endurance;
 mod examples;
 mod node;
 mod operations_page;

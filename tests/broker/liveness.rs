@@ -16,13 +16,13 @@ use crate::support::operator::Operator;
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 
-struct Stream {
+pub(crate) struct Stream {
     up: mpsc::Sender<v1::HeartbeatRequest>,
     down: Streaming<v1::HeartbeatResponse>,
 }
 
 impl Stream {
-    async fn open(
+    pub(crate) async fn open(
         client: &mut Client,
         live_jobs: Vec<String>,
     ) -> Result<(Self, v1::heartbeat_response::Welcome), Refused> {
@@ -49,7 +49,7 @@ impl Stream {
         }
     }
 
-    async fn beat(&mut self, opened: Vec<String>) {
+    pub(crate) async fn beat(&mut self, opened: Vec<String>) {
         let beat = Beat {
             opened,
             ended: vec![],
@@ -62,7 +62,7 @@ impl Stream {
             .unwrap();
     }
 
-    async fn next(&mut self) -> Option<Down> {
+    pub(crate) async fn next(&mut self) -> Option<Down> {
         self.down
             .message()
             .await

@@ -8,7 +8,7 @@ mod identity;
 mod introspection;
 mod issuing;
 mod keys;
-mod liveness;
+pub(crate) mod liveness;
 mod operators;
 mod ownership;
 mod policy_change;

@@ -30,7 +30,15 @@ pub(crate) struct Client {
 impl Client {
     /// Connects with an SVID, and a holder's secret of its own.
     pub(crate) async fn connect(broker: SocketAddr, identity: &TlsIdentity) -> Self {
-        let channel = try_connect(broker, identity).await.unwrap();
+        Self::over(try_connect(broker, identity).await.unwrap())
+    }
+
+    /// The same, unless nobody answers.
+    pub(crate) async fn try_to_connect(broker: SocketAddr, identity: &TlsIdentity) -> Option<Self> {
+        try_connect(broker, identity).await.ok().map(Self::over)
+    }
+
+    fn over(channel: Channel) -> Self {
         let holder = v1::Holder {
             secret: random::<32>().to_vec(),
             incarnation: 1,

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use taskpass_identity::tls::TlsIdentity;
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::process::Process;
+use super::process::{BINARY, Process};
 use super::{eventually, http};
 
 pub(crate) const TRUST_DOMAIN: &str = "acme.example";
@@ -185,10 +186,49 @@ impl Installation {
         self.broker = start_broker(self.folder.path());
     }
 
+    /// Waits until the broker serves, or is dead already.
+    pub(crate) async fn serves_or_dies(&mut self) {
+        let address = self.operations;
+        let broker = &mut self.broker;
+        eventually("the broker serves or dies", || {
+            let dead = broker.has_exited();
+            async move {
+                let ready = matches!(http::get(address, "/readyz").await, Some((200, _)));
+                (dead || ready).then_some(())
+            }
+        })
+        .await;
+    }
+
     /// Starts the broker again, after it was killed or stopped.
     pub(crate) async fn restart(&mut self) {
         self.restart_unready();
         self.wait_until_ready().await;
+    }
+
+    /// Starts the broker so that it dies at a named point (`TASKPASS_CRASH_AT`), which may be before it is ready.
+    pub(crate) fn restart_to_die_at(&mut self, point: &str) {
+        let mut command = self.command();
+        command.env("TASKPASS_CRASH_AT", point);
+        self.broker = Process::start_command(&mut command, &self.path("broker.log"));
+    }
+
+    /// What starts the broker.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(["broker", "--config"]);
+        command.arg(self.path("broker.toml"));
+        command
+    }
+
+    /// Waits until the broker is dead, by whatever hand.
+    pub(crate) async fn wait_until_dead(&mut self, what: &str) {
+        let broker = &mut self.broker;
+        eventually(what, || {
+            let dead = broker.has_exited();
+            async move { dead.then_some(()) }
+        })
+        .await;
     }
 
     /// A workload that calls the broker directly.
@@ -220,6 +260,11 @@ impl Installation {
         let leaf = CertificateDer::from_pem_file(self.path(&format!("{files}.pem"))).unwrap();
         let digest = ring::digest::digest(&ring::digest::SHA256, &leaf);
         digest.as_ref().try_into().unwrap()
+    }
+
+    /// The same, unless the broker is dying.
+    pub(crate) async fn try_client(&self, id: &str) -> Option<Client> {
+        Client::try_to_connect(self.workload, &self.identity(id)).await
     }
 
     /// Who a workload is and whom it trusts.

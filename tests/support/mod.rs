@@ -2,10 +2,12 @@
 //!
 //! - [`installation`]: a broker in a folder of its own, with its certificate authority
 //! - [`client`]: a workload that calls the broker directly
+//! - [`fault`]: system calls of a broker that fail, are slow, or kill it
 //! - [`process`]: children that are killed when a test ends
 //! - [`http`]: plain HTTP against loopback ports
 
 pub(crate) mod client;
+pub(crate) mod fault;
 pub(crate) mod http;
 pub(crate) mod installation;
 pub(crate) mod local;

@@ -64,6 +64,11 @@ impl Process {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Whether it is there no more.
+    pub(crate) fn has_exited(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Panics with its log if it has exited.
     pub(crate) fn must_run(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {

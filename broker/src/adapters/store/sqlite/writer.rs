@@ -246,6 +246,7 @@ impl Counters {
     fn follow(&self, memory: &Memory) {
         self.open_jobs.store(memory.live.total(), Ordering::Release);
         self.recorded.store(memory.last_record(), Ordering::Release);
+        self.tell_revocation(memory.newest_revocation());
     }
 }
 

@@ -36,16 +36,16 @@ pub enum SourceError {
     /// Directories within directories, or a link that leads back.
     #[error("`{}` lies more than {MAX_DEPTH} directories deep; does a symbolic link lead back?", .0.display())]
     TooDeep(PathBuf),
-    /// Guardrails are not evaluated yet, and a rule that is silently ignored is a hole.
-    #[error("`{}`: guardrail files (`*.cedar`) are not evaluated by this version; remove it", .0.display())]
-    Guardrail(PathBuf),
+    /// A file whose ending is almost that of a policy file: passing over a rule in silence is a hole.
+    #[error("`{}` is passed over, for it ends neither in `.toml` nor in `.cedar`; rename it, or move it elsewhere", .0.display())]
+    Ending(PathBuf),
     /// No file at all.
-    #[error("there is no `*.toml` file below `{}`; is this the policy directory?", .0.display())]
+    #[error("there is no `*.toml` or `*.cedar` file below `{}`; is this the policy directory?", .0.display())]
     Nothing(PathBuf),
 }
 
-/// Reads every `*.toml` below a directory, or one file, in the order of their paths. Names of files are
-/// relative to the directory. Hidden files and directories are passed over, and so are tests.
+/// Reads every `*.toml` and `*.cedar` below a directory, or one file, in the order of their paths. Names of
+/// files are relative to the directory. Hidden files and directories are passed over, and so are tests.
 pub fn read(directory: &Path) -> Result<Vec<SourceFile>, SourceError> {
     let mut paths = paths(directory)?;
     if metadata(directory)?.is_dir() {
@@ -138,8 +138,8 @@ fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(
             continue;
         }
         match path.extension().and_then(|ending| ending.to_str()) {
-            Some("cedar") => return Err(SourceError::Guardrail(path)),
-            Some("toml") => paths.push(path),
+            Some("toml" | "cedar") => paths.push(path),
+            Some(ending) if is_misspelt(ending) => return Err(SourceError::Ending(path)),
             Some(_) | None => {}
         }
         if paths.len() > MAX_FILES {
@@ -147,6 +147,13 @@ fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Endings that were likely meant to be `toml` or `cedar`.
+fn is_misspelt(ending: &str) -> bool {
+    const MEANT: [&str; 6] = ["tml", "tolm", "ceder", "cdar", "yaml", "yml"];
+    let lower = ending.to_ascii_lowercase();
+    MEANT.contains(&&*lower) || ["toml", "cedar"].contains(&&*lower)
 }
 
 fn metadata(path: &Path) -> Result<fs::Metadata, SourceError> {
@@ -172,6 +179,7 @@ mod tests {
             "c.toml",
             "b/a.toml",
             "a.toml",
+            "d.cedar",
             "b/.hidden/x.toml",
             "README.md",
         ] {
@@ -184,7 +192,7 @@ mod tests {
             .collect();
         assert_eq!(
             names.iter().map(|n| &**n).collect::<Vec<_>>(),
-            ["a.toml", "b/a.toml", "c.toml"]
+            ["a.toml", "b/a.toml", "c.toml", "d.cedar"]
         );
     }
 
@@ -210,9 +218,11 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
         assert!(error(folder.path()).contains("symbolic link"));
         fs::remove_file(folder.path().join("loop")).unwrap();
-        fs::write(folder.path().join("x.cedar"), "").unwrap();
-        assert!(error(folder.path()).contains("not evaluated"));
-        fs::remove_file(folder.path().join("x.cedar")).unwrap();
+        for name in ["x.TOML", "x.Cedar", "x.ceder", "x.yaml"] {
+            fs::write(folder.path().join(name), "").unwrap();
+            assert!(error(folder.path()).contains("rename it"), "{name}");
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
         fs::write(folder.path().join("x.toml"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
         assert!(error(folder.path()).contains("1 MiB"));
         fs::remove_file(folder.path().join("x.toml")).unwrap();

@@ -7,7 +7,10 @@ use taskpass_proto::refusal::Refusal;
 
 use super::job::{Job, Opening};
 use super::lease::Lease;
-use super::policy::{Decision, Outcome, Permitted, Policy, Request, Wanted};
+use super::policy::{
+    Circumstances, Decision, JobFacts, Outcome, Permitted, Policy, Request, Risk, Wanted,
+};
+use super::time::UnixMillis;
 
 /// What a decision made anew says of something that is held already.
 #[derive(Debug)]
@@ -19,13 +22,29 @@ pub struct Standing {
 }
 
 /// Decides a lease anew on the job's stored parameters: all that it has must still be granted.
-pub fn of_lease(policy: &Policy, job: &Job, opening: &Opening, lease: &Lease) -> Standing {
+pub fn of_lease(
+    policy: &Policy,
+    job: &Job,
+    opening: &Opening,
+    lease: &Lease,
+    now: UnixMillis,
+) -> Standing {
     let wanted = Wanted {
         name: lease.terms.credential.clone(),
         scopes: lease.terms.scopes.clone(),
         lifetime: Some(lease.terms.ttl),
     };
-    let decision = decide(policy, job, opening, &[wanted]);
+    let next = lease
+        .newest()
+        .map_or(1, |term| term.generation.saturating_add(1));
+    let circumstances = circumstances(opening, next, now);
+    let decision = policy.decide(&Request {
+        subject: &job.owner.subject,
+        task: opening.task.as_str(),
+        parameters: &opening.parameters,
+        wanted: &[wanted],
+        circumstances: &circumstances,
+    });
     let verdict = match &decision.outcome {
         Outcome::Denied(denied) => Err(Refusal::new(denied.reason, denied.message.clone())),
         // INVARIANT: a renewal is never wider; an audience or issuer that has changed in policy is another
@@ -47,13 +66,20 @@ pub fn withdrawn(
     job: &Job,
     opening: &Opening,
     leases: &[Lease],
+    now: UnixMillis,
 ) -> Option<Withdrawn> {
     let mut active = leases
         .iter()
         .filter(|lease| lease.active().is_some())
         .peekable();
     if active.peek().is_none() {
-        let decision = decide(policy, job, opening, &[]);
+        let decision = policy.decide(&Request {
+            subject: &job.owner.subject,
+            task: opening.task.as_str(),
+            parameters: &opening.parameters,
+            wanted: &[],
+            circumstances: &circumstances(opening, 1, now),
+        });
         let denied = matches!(decision.outcome, Outcome::Denied(_));
         return denied.then_some(Withdrawn {
             credential: None,
@@ -61,7 +87,7 @@ pub fn withdrawn(
         });
     }
     active.find_map(|lease| {
-        let standing = of_lease(policy, job, opening, lease);
+        let standing = of_lease(policy, job, opening, lease, now);
         standing.verdict.err().map(|_| Withdrawn {
             credential: Some(lease.terms.credential.clone()),
             decision: standing.decision,
@@ -78,13 +104,17 @@ pub struct Withdrawn {
     pub decision: Decision,
 }
 
-fn decide(policy: &Policy, job: &Job, opening: &Opening, wanted: &[Wanted]) -> Decision {
-    policy.decide(&Request {
-        subject: &job.owner.subject,
-        task: opening.task.as_str(),
-        parameters: &opening.parameters,
-        wanted,
-    })
+fn circumstances(opening: &Opening, generation: u32, now: UnixMillis) -> Circumstances {
+    Circumstances {
+        at: now,
+        job: JobFacts {
+            opened_at: opening.opened_at,
+            generation,
+            is_renewal: true,
+        },
+        risk: Risk::default(),
+        reported: opening.reported.clone(),
+    }
 }
 
 fn is_same(permitted: &Permitted, lease: &Lease) -> bool {

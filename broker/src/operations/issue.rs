@@ -16,7 +16,7 @@ use crate::domain::change::issue::{Addition, Issued, issue};
 use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::{Opening, Owner};
 use crate::domain::lease::{Term, Terms};
-use crate::domain::policy::{Outcome, PolicyHash, Request, Wanted};
+use crate::domain::policy::{Circumstances, JobFacts, Outcome, PolicyHash, Request, Wanted};
 use crate::domain::time::UnixMillis;
 use crate::ports::store::jobs::transact;
 
@@ -108,6 +108,15 @@ impl Operations {
             task: opening.task.as_str(),
             parameters: &opening.parameters,
             wanted: &request.wanted,
+            circumstances: &Circumstances {
+                job: JobFacts {
+                    opened_at: opening.opened_at,
+                    generation: 1,
+                    is_renewal: false,
+                },
+                reported: opening.reported.clone(),
+                ..Circumstances::opening(now)
+            },
         });
         match &decision.outcome {
             Outcome::Allowed(allowed) => {

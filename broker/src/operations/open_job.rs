@@ -20,7 +20,7 @@ use crate::domain::change::JobWithLeases;
 use crate::domain::change::open::{Candidate, Opened, open};
 use crate::domain::job::{Anchor, Job, Liveness, Opening, Owner, Reported};
 use crate::domain::lease::Lease;
-use crate::domain::policy::{Allowed, Decision, Outcome, Policy, Request, Wanted};
+use crate::domain::policy::{Allowed, Circumstances, Decision, Outcome, Policy, Request, Wanted};
 use crate::domain::time::UnixMillis;
 use crate::ports::store::jobs::transact;
 
@@ -94,6 +94,7 @@ impl Operations {
             task: &request.task,
             parameters: &request.parameters,
             wanted: &request.wanted,
+            circumstances: &Circumstances::opening(now).reported(request.reported.clone()),
         });
         let asked = Asked {
             request: &request,

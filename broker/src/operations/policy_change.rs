@@ -108,7 +108,8 @@ impl Operations {
             let Some(opening) = known.job.as_open() else {
                 continue;
             };
-            let Some(withdrawn) = standing::withdrawn(policy, &known.job, opening, &known.leases)
+            let Some(withdrawn) =
+                standing::withdrawn(policy, &known.job, opening, &known.leases, self.now())
             else {
                 continue;
             };

@@ -127,7 +127,8 @@ impl Operations {
         at: UnixMillis,
     ) -> Result<(Duration, Decision), Refusal> {
         let opening = known.job.as_open().ok_or_else(job_ended)?;
-        let Standing { decision, verdict } = standing::of_lease(policy, &known.job, opening, lease);
+        let Standing { decision, verdict } =
+            standing::of_lease(policy, &known.job, opening, lease, at);
         let refusal = match verdict {
             Ok(ttl) => return Ok((ttl, decision)),
             Err(refusal) => refusal,

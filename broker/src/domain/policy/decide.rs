@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use taskpass_proto::reason::Reason;
 
-use super::decision::{ConsideredGrant, Decision, Denied, Environment, FailedCondition, Outcome};
+use super::condition::Facts;
+use super::decision::{
+    ConsideredGrant, Decision, Denied, Environment, FailedCondition, ForbiddingGuardrail, Outcome,
+};
 use super::pattern::WorkloadPattern;
-use super::permit::permit;
+use super::permit::{Terms, permit};
 use super::request::Request;
-use super::snapshot::{Grant, Policy, Task};
+use super::snapshot::{Grant, GrantMode, Policy, Task};
 
 /// How many grants of other workloads a denial lists.
 const MAX_LISTED: usize = 8;
@@ -24,15 +27,17 @@ impl Policy {
 
     /// Decides a request as if the workload belonged to this environment.
     pub(super) fn decide_in(&self, request: &Request<'_>, environment: Environment) -> Decision {
+        let identity = self.identity(request.subject);
         let mut decision = Decision {
             policy: self.hash(),
-            identity: self
-                .identity(request.subject)
-                .map(|identity| identity.name.clone()),
+            identity: identity.map(|identity| identity.name.clone()),
             environment,
+            circumstances: request.circumstances.clone(),
             grants: Vec::new(),
+            guardrails: Vec::new(),
             credentials: Vec::new(),
             outcome: Outcome::Denied(not_granted(request, "there is no such task")),
+            with_audit_grants: None,
         };
         let Some(task) = self.tasks.get(request.task) else {
             return decision;
@@ -50,14 +55,136 @@ impl Policy {
             decision.outcome = Outcome::Denied(denied);
             return decision;
         }
-        decision.grants = considered(&matching, None);
-        let (credentials, outcome) = permit(task, &matching, &decision.environment, request);
-        decision.credentials = credentials;
-        decision.outcome = match outcome {
-            Ok(allowed) => Outcome::Allowed(allowed),
-            Err(denied) => Outcome::Denied(denied),
+        let guardrails = self.guardrails.concerning(request);
+        let is_unconditional =
+            guardrails.is_empty() && matching.iter().all(|grant| grant.is_unconditional());
+        let facts = if is_unconditional {
+            None
+        } else {
+            match Facts::gather(request, task, &decision.environment, identity) {
+                Ok(facts) => Some(facts),
+                Err(error) => {
+                    decision.outcome = Outcome::Denied(not_evaluated(&error));
+                    return decision;
+                }
+            }
         };
+        let applying = Applying::among(matching, facts.as_ref());
+        decision.grants = applying.considered;
+        if let Some(facts) = &facts {
+            decision.guardrails = guardrails
+                .iter()
+                .filter_map(|guardrail| guardrail.forbids(facts))
+                .collect();
+        }
+        decision.outcome = match (decision.guardrails.first(), applying.error) {
+            (Some(first), _) => Outcome::Denied(forbidden(first)),
+            (None, Some(error)) => Outcome::Denied(not_evaluated(&error)),
+            (None, None) if applying.enforced.is_empty() => Outcome::Denied(not_met(request)),
+            (None, None) => {
+                let terms = Terms {
+                    task,
+                    environment: &decision.environment,
+                    ceilings: &self.ceilings,
+                };
+                let (credentials, outcome) = permit(&terms, &applying.enforced, request);
+                decision.credentials = credentials;
+                outcome.map_or_else(Outcome::Denied, Outcome::Allowed)
+            }
+        };
+        if decision.guardrails.is_empty() && !applying.audited.is_empty() {
+            let terms = Terms {
+                task,
+                environment: &decision.environment,
+                ceilings: &self.ceilings,
+            };
+            let all: Vec<_> = applying
+                .enforced
+                .into_iter()
+                .chain(applying.audited)
+                .collect();
+            let (_, outcome) = permit(&terms, &all, request);
+            decision.with_audit_grants =
+                Some(outcome.map_or_else(Outcome::Denied, Outcome::Allowed));
+        }
         decision
+    }
+}
+
+/// Which of the grants for a workload apply.
+#[derive(Default)]
+struct Applying<'a> {
+    enforced: Vec<&'a Grant>,
+    audited: Vec<&'a Grant>,
+    considered: Vec<ConsideredGrant>,
+    /// Why an enforced grant could not be evaluated.
+    error: Option<String>,
+}
+
+impl<'a> Applying<'a> {
+    fn among(matching: Vec<&'a Grant>, facts: Option<&Facts>) -> Self {
+        let mut applying = Self::default();
+        for grant in matching {
+            let failed = grant.first_failed(facts);
+            if let Err(NotMet {
+                error: Some(error), ..
+            }) = &failed
+                && grant.mode == GrantMode::Enforce
+            {
+                let error = format!("grant `{}`: {error}", grant.id);
+                applying.error.get_or_insert(error);
+            }
+            applying.considered.push(considered_grant(
+                grant,
+                failed.as_ref().err().map(|not| not.failed.clone()),
+            ));
+            match (failed, grant.mode) {
+                (Ok(()), GrantMode::Enforce) => applying.enforced.push(grant),
+                (Ok(()), GrantMode::Audit) => applying.audited.push(grant),
+                (Err(_), _) => {}
+            }
+        }
+        applying
+    }
+}
+
+/// A condition of a grant that is not met, or could not be evaluated.
+struct NotMet {
+    failed: FailedCondition,
+    error: Option<String>,
+}
+
+impl Grant {
+    fn is_unconditional(&self) -> bool {
+        self.when.is_none() && self.unless.is_none()
+    }
+
+    /// INVARIANT: a condition that cannot be evaluated is not met, `unless` as well as `when`.
+    fn first_failed(&self, facts: Option<&Facts>) -> Result<(), NotMet> {
+        for (name, condition, wanted) in
+            [("when", &self.when, true), ("unless", &self.unless, false)]
+        {
+            let Some(condition) = condition else { continue };
+            let (values, result) = match facts {
+                Some(facts) => (condition.values(facts), condition.holds(facts)),
+                None => (
+                    String::new(),
+                    Err("there is nothing to evaluate it on".to_owned()),
+                ),
+            };
+            let (value, error) = match result {
+                Ok(holds) if holds == wanted => continue,
+                Ok(_) => (values, None),
+                Err(error) => (format!("error: {error}; {values}"), Some(error)),
+            };
+            let failed = FailedCondition {
+                condition: name.to_owned(),
+                expected: condition.as_str().to_owned(),
+                value: Some(value),
+            };
+            return Err(NotMet { failed, error });
+        }
+        Ok(())
     }
 }
 
@@ -167,6 +294,39 @@ fn not_granted(request: &Request<'_>, why: &str) -> Denied {
     }
 }
 
+fn not_met(request: &Request<'_>) -> Denied {
+    Denied {
+        reason: Reason::TaskNotGranted,
+        message: "no grant lets this workload do this task as it was asked, or at this time"
+            .to_owned(),
+        explanation: format!(
+            "task {:?}, workload `{}`: of each grant for the workload a condition is not met, or it is in audit mode",
+            request.task, request.subject
+        ),
+    }
+}
+
+fn forbidden(guardrail: &ForbiddingGuardrail) -> Denied {
+    let (name, place) = (&guardrail.name, &guardrail.place);
+    let why = match &guardrail.error {
+        None => format!("forbids it ({})", guardrail.values),
+        Some(error) => format!("could not be evaluated, which forbids it: {error}"),
+    };
+    Denied {
+        reason: Reason::Forbidden,
+        message: "a guardrail forbids it".to_owned(),
+        explanation: format!("guardrail `{name}` at {place} {why}"),
+    }
+}
+
+fn not_evaluated(error: &str) -> Denied {
+    Denied {
+        reason: Reason::Forbidden,
+        message: "a condition of the policy could not be evaluated".to_owned(),
+        explanation: format!("what cannot be evaluated is denied: {error}"),
+    }
+}
+
 fn considered(grants: &[&Grant], failed: Option<&FailedCondition>) -> Vec<ConsideredGrant> {
     grants
         .iter()
@@ -178,6 +338,7 @@ fn considered_grant(grant: &Grant, failed: Option<FailedCondition>) -> Considere
     ConsideredGrant {
         grant: grant.id.clone(),
         place: Arc::clone(&grant.place),
+        mode: grant.mode,
         failed,
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use taskpass_proto::reason::Reason;
 
+use super::circumstances::Circumstances;
 use super::hash::PolicyHash;
+use super::snapshot::GrantMode;
 use crate::domain::token_form::TokenForm;
 
 /// What a policy says to one request, and why.
@@ -22,13 +24,21 @@ pub struct Decision {
     pub identity: Option<Arc<str>>,
     /// Where the workload belongs.
     pub environment: Environment,
+    /// What it was decided in, beside the request.
+    pub circumstances: Circumstances,
     /// The grants that were considered. Those of other workloads are listed only when none matched, and then
     /// only the first few.
     pub grants: Vec<ConsideredGrant>,
+    /// The guardrails that forbade it, or could not be evaluated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<ForbiddingGuardrail>,
     /// The credentials that the matching grants name.
     pub credentials: Vec<ConsideredCredential>,
     /// What came out.
     pub outcome: Outcome,
+    /// What would have come out if the grants in audit mode counted; none when no such grant applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with_audit_grants: Option<Outcome>,
 }
 
 /// What came out of a decision.
@@ -104,6 +114,9 @@ pub struct ConsideredGrant {
     pub grant: GrantId,
     /// Where it stands: `file:line`.
     pub place: Arc<str>,
+    /// Whether it counts.
+    #[serde(skip_serializing_if = "GrantMode::is_enforced")]
+    pub mode: GrantMode,
     /// The first condition that failed; none when it applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<FailedCondition>,
@@ -112,13 +125,39 @@ pub struct ConsideredGrant {
 /// A condition that was not met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailedCondition {
-    /// What was looked at: `workload`, or `params.ref`.
+    /// What was looked at: `workload`, `params.ref`, `when` or `unless`.
     pub condition: String,
-    /// What it had to be.
+    /// What it had to be; of `when` and `unless`, their text.
     pub expected: String,
-    /// What it was; none when it was missing.
+    /// What it was; none when it was missing. Of `when` and `unless`, each attribute that they look at with its
+    /// value, and the error if they could not be evaluated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+}
+
+/// A guardrail that forbade a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForbiddingGuardrail {
+    /// Its name: its `@id`, or its place.
+    pub name: Arc<str>,
+    /// Where it stands: `file:line`.
+    pub place: Arc<str>,
+    /// Each attribute that it looks at, with its value.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub values: String,
+    /// Why it could not be evaluated, which forbids too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What made a lifetime shorter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ceiling {
+    /// What: `task max_duration`, `grant deploy-docs#2`, `installation max_ttl`, `request` …
+    pub by: String,
+    /// What it left.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub ttl: Duration,
 }
 
 /// A credential that a matching grant names.
@@ -130,6 +169,9 @@ pub struct ConsideredCredential {
     pub place: Arc<str>,
     /// The matching grants that name it.
     pub grants: Vec<GrantId>,
+    /// What made its lifetime shorter than the credential's own `ttl`, in the order of effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ceilings: Vec<Ceiling>,
     /// What became of it.
     pub verdict: CredentialVerdict,
 }
@@ -169,6 +211,11 @@ pub enum CredentialVerdict {
         template: Arc<str>,
         /// What it gave.
         value: String,
+    },
+    /// The installation does not allow its issuer or its audience in its environment.
+    OutsideInstallation {
+        /// What is not allowed.
+        what: String,
     },
 }
 

@@ -10,7 +10,7 @@ use super::claim_template::{ClaimName, ClaimTemplate};
 use super::parameter::Parameter;
 use super::pattern::WorkloadPattern;
 use super::scope_template::ScopeTemplate;
-use super::snapshot::IdentityKind;
+use super::snapshot::{GrantMode, IdentityKind};
 use super::source::Place;
 use crate::domain::token_form::{Algorithm, Shape};
 
@@ -36,10 +36,13 @@ pub(super) struct Declarations {
     pub(super) environments: Vec<Named<Vec<Located<WorkloadPattern>>>>,
     pub(super) audiences: Vec<Named<DeclaredAudience>>,
     pub(super) identities: Vec<Named<DeclaredIdentity>>,
+    pub(super) guardrails: Vec<DeclaredGuardrail>,
 }
 
 #[derive(Debug)]
 pub(super) struct DeclaredTask {
+    pub(super) owner: Option<Located<Arc<str>>>,
+    pub(super) purpose: Option<Located<Arc<str>>>,
     pub(super) parameters: BTreeMap<Arc<str>, Option<Located<Parameter>>>,
     pub(super) max_duration: Option<Located<Duration>>,
     pub(super) grants: Vec<DeclaredGrant>,
@@ -52,6 +55,16 @@ pub(super) struct DeclaredGrant {
     pub(super) credentials: Vec<Located<Arc<str>>>,
     pub(super) max_ttl: Option<Located<Duration>>,
     pub(super) max_live_jobs: u32,
+    pub(super) mode: GrantMode,
+    pub(super) when: Option<Located<Arc<str>>>,
+    pub(super) unless: Option<Located<Arc<str>>>,
+}
+
+/// One statement of a guardrail file.
+#[derive(Debug)]
+pub(super) struct DeclaredGuardrail {
+    /// Its text, comments before it included, and where that begins.
+    pub(super) text: Located<Arc<str>>,
 }
 
 #[derive(Debug)]

@@ -17,8 +17,19 @@ pub struct Diagnostic {
     pub label: Option<String>,
     /// What to write instead.
     pub help: Option<String>,
+    /// The same as a change of the file, where one change is the whole remedy.
+    pub fix: Option<Fix>,
     /// Other places that have to do with it.
     pub related: Vec<Related>,
+}
+
+/// A change of a file that mends what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// The place that is replaced; an empty one is inserted at.
+    pub place: Place,
+    /// What to write there.
+    pub replacement: String,
 }
 
 /// Another place that has to do with a finding.
@@ -47,6 +58,7 @@ impl Diagnostic {
             message: message.into(),
             label: None,
             help: None,
+            fix: None,
             related: Vec::new(),
         }
     }
@@ -70,6 +82,21 @@ impl Diagnostic {
             help: Some(help.into()),
             ..self
         }
+    }
+
+    /// With a change that mends it.
+    pub(super) fn fix(self, place: Place, replacement: impl Into<String>) -> Self {
+        let replacement = replacement.into();
+        Self {
+            fix: Some(Fix { place, replacement }),
+            ..self
+        }
+    }
+
+    /// With what was likely meant by a string.
+    pub(super) fn meant(self, place: Place, meant: &str) -> Self {
+        self.help(format!("did you mean `{meant}`?"))
+            .fix(place, format!("\"{meant}\""))
     }
 
     pub(super) fn related(mut self, place: Place, message: impl Into<String>) -> Self {

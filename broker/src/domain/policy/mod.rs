@@ -5,13 +5,16 @@
 //! - [`Policy::decide`]: [`Request`] → [`Decision`], with every reason
 //! - [`WorkloadIndex`]: values found by workload, whatever their number
 
+mod circumstances;
 mod claim_template;
 mod compile;
+mod condition;
 mod decide;
 mod decision;
 mod declared;
 mod diagnostic;
 mod duration;
+mod guardrail;
 mod hash;
 mod installation;
 mod parameter;
@@ -31,19 +34,26 @@ pub mod tools;
 mod value_pattern;
 mod workload_index;
 
+pub use circumstances::{Circumstances, JobFacts, Risk};
 pub use decision::{
-    Allowed, ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, Denied,
-    Environment, FailedCondition, GrantId, Outcome, Permitted,
+    Allowed, Ceiling, ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, Denied,
+    Environment, FailedCondition, ForbiddingGuardrail, GrantId, Outcome, Permitted,
 };
-pub use diagnostic::{Diagnostic, Related, Severity};
+pub use diagnostic::{Diagnostic, Fix, Related, Severity};
 pub use duration::{InvalidDuration, parse_duration, show_duration};
+pub use guardrail::Guardrail;
 pub use hash::PolicyHash;
-pub use installation::{Installation, Issuer, IssuerKind, OnWithdrawnGrant};
+pub use installation::{
+    Ceilings, EnvironmentCeiling, Installation, Issuer, IssuerKind, OnWithdrawnGrant,
+};
 pub use parameter::{Parameter, ParameterKind};
 pub use pattern::{InvalidPattern, WorkloadPattern};
 pub use request::{Request, Wanted};
 pub use scope_template::{InvalidTemplate, ScopeTemplate};
-pub use snapshot::{Identity, IdentityKind, Policy};
+pub use snapshot::{
+    Audience, Credential, DeclaredEnvironment, Grant, GrantMode, Identity, IdentityKind, Policy,
+    Task,
+};
 pub use source::{Place, SourceFile};
 pub use value_pattern::{InvalidValuePattern, ValuePattern};
 pub use workload_index::WorkloadIndex;

@@ -8,8 +8,10 @@ use taskpass_proto::reason::Reason;
 
 use super::claim_template::ClaimTemplate;
 use super::decision::{
-    Allowed, ConsideredCredential, CredentialVerdict, Denied, Environment, GrantId, Permitted,
+    Allowed, Ceiling, ConsideredCredential, CredentialVerdict, Denied, Environment, GrantId,
+    Permitted,
 };
+use super::installation::Ceilings;
 use super::request::{Request, Wanted};
 use super::scope_template::ScopeTemplate;
 use super::snapshot::{ANY_ENVIRONMENT, Credential, Grant, Task};
@@ -21,19 +23,28 @@ const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 struct Candidate<'a> {
     credential: &'a Credential,
     grants: Vec<&'a Grant>,
-    /// The shortest lifetime that the credential, the grants and the task leave.
+    /// The shortest lifetime that the credential, the grants, the task and the installation leave.
     ttl: Duration,
+    /// What made it shorter.
+    ceilings: Vec<Ceiling>,
+}
+
+/// What holds for every credential of a decision.
+pub(super) struct Terms<'a> {
+    pub(super) task: &'a Task,
+    pub(super) environment: &'a Environment,
+    pub(super) ceilings: &'a Ceilings,
 }
 
 /// Gives the union of the grants' credentials, as far as the environment and the request let them through, and
 /// what became of each.
 pub(super) fn permit(
-    task: &Task,
+    terms: &Terms<'_>,
     matching: &[&Grant],
-    environment: &Environment,
     request: &Request<'_>,
 ) -> (Vec<ConsideredCredential>, Result<Allowed, Denied>) {
-    let candidates = candidates(task, matching);
+    let environment = terms.environment;
+    let mut candidates = candidates(terms, matching);
     let wanted = match wanted_by_name(request.wanted, &candidates) {
         Ok(wanted) => wanted,
         Err(denied) => return (Vec::new(), Err(denied)),
@@ -42,12 +53,12 @@ pub(super) fn permit(
     let mut permitted = Vec::with_capacity(candidates.len());
     let mut contributing: BTreeMap<&GrantId, u32> = BTreeMap::new();
     let mut first_denial = None;
-    for candidate in candidates.values() {
+    for candidate in candidates.values_mut() {
         let asked = wanted.get(&*candidate.credential.name).copied();
         let verdict = if asked.is_none() && !wanted.is_empty() {
             CredentialVerdict::NotWanted
         } else {
-            match candidate.permit(asked, environment, request) {
+            match candidate.permit(asked, terms, request) {
                 Ok(permit) => {
                     permitted.push(permit);
                     contributing.extend(
@@ -71,7 +82,7 @@ pub(super) fn permit(
         None if permitted.is_empty() => Err(nothing_left(environment)),
         None => Ok(Allowed {
             credentials: permitted,
-            max_duration: task.max_duration,
+            max_duration: terms.task.max_duration.min(terms.ceilings.max_duration),
             max_live_jobs: contributing.values().copied().min().unwrap_or_default(),
             grants: contributing.into_keys().cloned().collect(),
         }),
@@ -80,22 +91,17 @@ pub(super) fn permit(
 }
 
 /// The union of the grants' credentials by name, each with the shortest lifetime.
-fn candidates<'a>(task: &Task, matching: &[&'a Grant]) -> BTreeMap<&'a str, Candidate<'a>> {
+fn candidates<'a>(terms: &Terms<'_>, matching: &[&'a Grant]) -> BTreeMap<&'a str, Candidate<'a>> {
     let mut candidates = BTreeMap::new();
     for grant in matching {
         for credential in &grant.credentials {
             let candidate = candidates
                 .entry(&*credential.name)
-                .or_insert_with(|| Candidate {
-                    credential,
-                    grants: Vec::new(),
-                    // INVARIANT: a token never outlives its job.
-                    ttl: credential.ttl.min(task.max_duration),
-                });
+                .or_insert_with(|| Candidate::new(credential, terms));
             candidate.grants.push(*grant);
-            candidate.ttl = grant
-                .max_ttl
-                .map_or(candidate.ttl, |ttl| ttl.min(candidate.ttl));
+            if let Some(ttl) = grant.max_ttl {
+                candidate.shorten(ttl, || format!("grant {}", grant.id));
+            }
         }
     }
     candidates
@@ -138,15 +144,41 @@ fn wanted_by_name<'a>(
     }
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    fn new(credential: &'a Credential, terms: &Terms<'_>) -> Self {
+        let mut candidate = Self {
+            credential,
+            grants: Vec::new(),
+            ttl: credential.ttl,
+            ceilings: Vec::new(),
+        };
+        // INVARIANT: a token never outlives its job.
+        candidate.shorten(terms.task.max_duration, || "task max_duration".to_owned());
+        let max_duration = terms.ceilings.max_duration;
+        candidate.shorten(max_duration, || "installation max_duration".to_owned());
+        let (max_ttl, by) = terms.ceilings.max_ttl(&credential.environment);
+        candidate.shorten(max_ttl, || by);
+        candidate
+    }
+
+    fn shorten(&mut self, ttl: Duration, by: impl FnOnce() -> String) {
+        if ttl < self.ttl {
+            self.ttl = ttl;
+            self.ceilings.push(Ceiling { by: by(), ttl });
+        }
+    }
+
     fn permit(
-        &self,
+        &mut self,
         wanted: Option<&Wanted>,
-        environment: &Environment,
+        terms: &Terms<'_>,
         request: &Request<'_>,
     ) -> Result<Permitted, CredentialVerdict> {
         let credential = self.credential;
-        if !environment.admits(&credential.environment) {
+        if let Some(what) = terms.ceilings.refuses(credential) {
+            return Err(CredentialVerdict::OutsideInstallation { what });
+        }
+        if !terms.environment.admits(&credential.environment) {
             return Err(CredentialVerdict::OtherEnvironment {
                 environment: credential.environment.clone(),
             });
@@ -157,13 +189,15 @@ impl Candidate<'_> {
             None => (granted, None),
             Some(wanted) => (narrow(granted, &wanted.scopes)?, wanted.lifetime),
         };
-        let ttl = lifetime.map_or(self.ttl, |lifetime| lifetime.min(self.ttl));
+        if let Some(lifetime) = lifetime {
+            self.shorten(lifetime, || "request".to_owned());
+        }
         Ok(Permitted {
             name: credential.name.clone(),
             issuer: credential.issuer.clone(),
             audience: credential.audience.clone(),
             scopes: scopes.into_iter().collect(),
-            ttl: Duration::from_secs(ttl.as_secs()),
+            ttl: Duration::from_secs(self.ttl.as_secs()),
             environment: credential.environment.clone(),
             form: TokenForm {
                 algorithm: credential.algorithm,
@@ -207,6 +241,7 @@ impl Candidate<'_> {
             name: self.credential.name.clone(),
             place: Arc::clone(&self.credential.place),
             grants: self.grants.iter().map(|grant| grant.id.clone()).collect(),
+            ceilings: self.ceilings.clone(),
             verdict,
         }
     }
@@ -257,6 +292,11 @@ fn denial(
             format!(
                 "credential `{name}` belongs to environment `{environment}`, the workload is in {workload}"
             ),
+        )),
+        CredentialVerdict::OutsideInstallation { what } => Some(denied(
+            Reason::CredentialNotGranted,
+            not_given(name),
+            format!("credential `{name}` has {what}, which the installation does not allow there"),
         )),
         CredentialVerdict::ScopeNotGranted { scope, granted } => Some(denied(
             Reason::ScopeNotGranted,

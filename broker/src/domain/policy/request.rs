@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use taskpass_identity::SpiffeId;
 
+use super::circumstances::Circumstances;
+
 /// A workload wants to do a task.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -17,6 +19,8 @@ pub struct Request<'a> {
     pub parameters: &'a BTreeMap<String, String>,
     /// The credentials asked for; none means all that are granted.
     pub wanted: &'a [Wanted],
+    /// What conditions look at besides.
+    pub circumstances: &'a Circumstances,
 }
 
 /// A credential that is asked for, perhaps narrower than it is granted.

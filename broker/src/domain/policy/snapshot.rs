@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use taskpass_identity::SpiffeId;
 
 use super::claim_template::ClaimTemplate;
+use super::condition::Condition;
 use super::decision::{Environment, GrantId};
 use super::diagnostic::Diagnostic;
+use super::guardrail::{Guardrail, Guardrails};
 use super::hash::PolicyHash;
-use super::installation::{Installation, OnWithdrawnGrant};
+use super::installation::{Ceilings, Installation, OnWithdrawnGrant};
 use super::parameter::Parameter;
 use super::pattern::WorkloadPattern;
 use super::scope_template::ScopeTemplate;
@@ -34,47 +37,113 @@ pub struct Policy {
     pub(super) verifiers: HashMap<Arc<str>, WorkloadIndex<()>>,
     pub(super) audiences: WorkloadIndex<Arc<str>>,
     pub(super) on_withdrawn_grant: OnWithdrawnGrant,
+    pub(super) declared_environments: Vec<DeclaredEnvironment>,
+    pub(super) declared_audiences: Vec<Audience>,
+    pub(super) credentials: BTreeMap<Arc<str>, Arc<Credential>>,
+    pub(super) guardrails: Guardrails,
+    pub(super) ceilings: Ceilings,
 }
 
 /// A task with its grants.
 #[derive(Debug)]
-pub(super) struct Task {
-    pub(super) parameters: BTreeMap<Arc<str>, Parameter>,
-    pub(super) max_duration: Duration,
-    pub(super) grants: Vec<Grant>,
+pub struct Task {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it stands: `file:line`.
+    pub place: Arc<str>,
+    /// Who answers for it.
+    pub owner: Arc<str>,
+    /// What it is for.
+    pub purpose: Arc<str>,
+    /// What its parameters must be.
+    pub parameters: BTreeMap<Arc<str>, Parameter>,
+    /// No job of it lives longer.
+    pub max_duration: Duration,
+    /// Who may do it, in the order of the file.
+    pub grants: Vec<Grant>,
     /// Positions in `grants`.
     pub(super) by_workload: WorkloadIndex<usize>,
 }
 
 /// These workloads may do the task, with these credentials.
 #[derive(Debug)]
-pub(super) struct Grant {
-    pub(super) id: GrantId,
-    /// `file:line`.
-    pub(super) place: Arc<str>,
-    pub(super) workloads: Vec<WorkloadPattern>,
-    pub(super) credentials: Vec<Arc<Credential>>,
-    pub(super) max_ttl: Option<Duration>,
-    pub(super) max_live_jobs: u32,
+pub struct Grant {
+    /// Its name.
+    pub id: GrantId,
+    /// Where it stands: `file:line`.
+    pub place: Arc<str>,
+    /// Who.
+    pub workloads: Vec<WorkloadPattern>,
+    /// What they get.
+    pub credentials: Vec<Arc<Credential>>,
+    /// No credential lives longer.
+    pub max_ttl: Option<Duration>,
+    /// How many jobs of the task one workload may have open.
+    pub max_live_jobs: u32,
+    /// Whether it counts.
+    pub mode: GrantMode,
+    pub(super) when: Option<Arc<Condition>>,
+    pub(super) unless: Option<Arc<Condition>>,
+}
+
+/// Whether a grant counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantMode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It lets nothing through; decisions record what it would have allowed.
+    Audit,
 }
 
 /// What a job may be handed.
 #[derive(Debug)]
-pub(super) struct Credential {
-    pub(super) name: Arc<str>,
-    /// `file:line`.
-    pub(super) place: Arc<str>,
-    pub(super) issuer: Arc<str>,
-    /// A URI.
-    pub(super) audience: Arc<str>,
-    pub(super) scopes: Vec<ScopeTemplate>,
-    pub(super) ttl: Duration,
-    /// An environment's name, or [`ANY_ENVIRONMENT`].
-    pub(super) environment: Arc<str>,
-    pub(super) algorithm: Algorithm,
-    pub(super) shape: Shape,
-    /// By name.
+pub struct Credential {
+    /// Its name in policy.
+    pub name: Arc<str>,
+    /// Where it stands: `file:line`.
+    pub place: Arc<str>,
+    /// Who makes it, by its name in the installation file.
+    pub issuer: Arc<str>,
+    /// Whom it is for: a URI.
+    pub audience: Arc<str>,
+    /// What it is good for.
+    pub scopes: Vec<ScopeTemplate>,
+    /// How long it lives at most.
+    pub ttl: Duration,
+    /// An environment's name, or `any`.
+    pub environment: Arc<str>,
+    /// How its tokens are signed.
+    pub algorithm: Algorithm,
+    /// What its tokens look like.
+    pub shape: Shape,
+    /// What its tokens say besides, by name.
     pub(super) claims: Vec<(Arc<str>, ClaimTemplate)>,
+}
+
+/// An environment as policy declares it.
+#[derive(Debug)]
+pub struct DeclaredEnvironment {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it stands: `file:line`.
+    pub place: Arc<str>,
+    /// The workloads that belong to it.
+    pub workloads: Vec<WorkloadPattern>,
+}
+
+/// Whom tokens are for.
+#[derive(Debug)]
+pub struct Audience {
+    /// Its name in policy.
+    pub name: Arc<str>,
+    /// Where it stands: `file:line`.
+    pub place: Arc<str>,
+    /// How it is called in tokens.
+    pub uri: Arc<str>,
+    /// Who may ask about its tokens.
+    pub verifiers: Vec<WorkloadPattern>,
 }
 
 /// What is said of a workload: who stands behind it.
@@ -150,6 +219,36 @@ impl Policy {
             .collect()
     }
 
+    /// Every task, in no order.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
+    /// The task of this name.
+    pub fn task(&self, name: &str) -> Option<&Task> {
+        self.tasks.get(name)
+    }
+
+    /// Every credential, by name.
+    pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.credentials.values().map(|credential| &**credential)
+    }
+
+    /// Every environment, by name.
+    pub fn environments(&self) -> &[DeclaredEnvironment] {
+        &self.declared_environments
+    }
+
+    /// Every audience, by name.
+    pub fn audiences(&self) -> &[Audience] {
+        &self.declared_audiences
+    }
+
+    /// Every guardrail, in the order of files and lines.
+    pub fn guardrails(&self) -> &[Guardrail] {
+        self.guardrails.all()
+    }
+
     /// Who stands behind a workload; of several, the one with the most specific pattern.
     pub fn identity(&self, workload: &SpiffeId) -> Option<&Identity> {
         self.identities
@@ -193,6 +292,36 @@ impl Policy {
         workload: &'a SpiffeId,
     ) -> impl Iterator<Item = &'a str> {
         self.audiences.matches(workload).map(|audience| &**audience)
+    }
+}
+
+impl Grant {
+    /// The condition that must hold, as it was written.
+    pub fn when(&self) -> Option<&str> {
+        self.when.as_deref().map(Condition::as_str)
+    }
+
+    /// The condition that must not hold, as it was written.
+    pub fn unless(&self) -> Option<&str> {
+        self.unless.as_deref().map(Condition::as_str)
+    }
+}
+
+impl GrantMode {
+    /// Its name in policy files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
+
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes fields by reference"
+    )]
+    pub(super) fn is_enforced(&self) -> bool {
+        *self == Self::Enforce
     }
 }
 

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// Bytes of a line up to which columns are counted in characters.
 const MAX_COUNTED: usize = 64 * 1024;
 
+/// How the names of guardrail files end.
+const GUARDRAILS: &str = ".cedar";
+
 /// One file as it was read: its name for people, and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
@@ -44,6 +47,11 @@ impl SourceFile {
             bytes: bytes.into(),
         }
     }
+
+    /// Whether it holds guardrails (`*.cedar`), and no TOML.
+    pub fn is_guardrails(&self) -> bool {
+        self.name.ends_with(GUARDRAILS)
+    }
 }
 
 impl<'a> SourceText<'a> {
@@ -76,6 +84,18 @@ impl<'a> SourceText<'a> {
             .and_then(|start| self.content.get(*start..))
             .unwrap_or_default();
         rest.lines().next().unwrap_or_default()
+    }
+
+    /// The beginning of the line after a table's header; none where the place is in no header.
+    pub(super) fn after_header(&self, place: &Place) -> Option<Place> {
+        if place.span.end == 0 {
+            return Some(self.place(0..0));
+        }
+        let next = self.line_starts.get(place.line)?;
+        self.line_of(place.span.start)
+            .trim_start()
+            .starts_with('[')
+            .then(|| self.place(*next..*next))
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Place {

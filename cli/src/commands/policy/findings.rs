@@ -17,8 +17,19 @@ pub(super) struct Finding {
     label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<Fix>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     related: Vec<Related>,
+}
+
+/// A change that mends it: what to write in place of which bytes.
+#[derive(Debug, Serialize)]
+struct Fix {
+    file: String,
+    start: usize,
+    end: usize,
+    replacement: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,6 +58,12 @@ impl From<&Diagnostic> for Finding {
             message: diagnostic.message.clone(),
             label: diagnostic.label.clone(),
             help: diagnostic.help.clone(),
+            fix: diagnostic.fix.as_ref().map(|fix| Fix {
+                file: fix.place.file.to_string(),
+                start: fix.place.span.start,
+                end: fix.place.span.end,
+                replacement: fix.replacement.clone(),
+            }),
             related: related.collect(),
         }
     }
@@ -139,6 +156,7 @@ mod tests {
             message: "unknown key `max_duratoin`".to_owned(),
             label: Some("no such key".to_owned()),
             help: Some("write `max_duration`".to_owned()),
+            fix: None,
             related: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use super::short;
 use crate::domain::policy::declared::{DeclaredAudience, DeclaredCredential, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::duration::show_duration;
-use crate::domain::policy::installation::{Installation, IssuerKind};
+use crate::domain::policy::installation::{Ceilings, Installation, IssuerKind};
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::snapshot::{ANY_ENVIRONMENT, Credential};
@@ -20,6 +20,7 @@ pub(super) type Credentials<'a> = BTreeMap<&'a str, Arc<Credential>>;
 /// What credentials are linked to.
 pub(super) struct Builder<'a> {
     pub(super) installation: &'a Installation,
+    pub(super) ceilings: &'a Ceilings,
     pub(super) audiences: &'a Names<'a, DeclaredAudience>,
     pub(super) environments: &'a Names<'a, Vec<Located<WorkloadPattern>>>,
 }
@@ -58,7 +59,7 @@ impl Builder<'_> {
                 || find(Kind::Environment, name, self.environments, report).is_some();
             is_known.then(|| name.value.clone())
         });
-        Some(Credential {
+        let credential = Credential {
             name: named.name.value.clone(),
             place: short(&named.name.place),
             issuer: issuer?,
@@ -77,7 +78,48 @@ impl Builder<'_> {
                 .iter()
                 .map(|claim| (claim.name.value.0.clone(), claim.value.value.clone()))
                 .collect(),
-        })
+        };
+        self.check_environment(&credential, body, report);
+        Some(credential)
+    }
+
+    /// Reports what the installation does not allow in the credential's environment.
+    fn check_environment(
+        &self,
+        credential: &Credential,
+        body: &DeclaredCredential,
+        report: &mut Report,
+    ) {
+        let environment = &credential.environment;
+        let ceiling = self.installation.environment_ceilings.get(environment);
+        let ttl = ceiling.and_then(|ceiling| ceiling.max_ttl);
+        if let (Some(max), Some(ttl)) = (ttl, &body.ttl)
+            && max < self.installation.max_ttl
+            && ttl.value <= self.installation.max_ttl
+        {
+            let name = format!("[ceiling.{environment}] max_ttl");
+            check_ceiling(ttl, ("ttl", &name), max, report);
+        }
+        let Some(what) = self.ceilings.refuses(credential) else {
+            return;
+        };
+        let place = if what.starts_with("the issuer") {
+            body.issuer.as_ref()
+        } else {
+            body.audience.as_ref()
+        };
+        let Some(place) = place.map(|named| named.place.clone()) else {
+            return;
+        };
+        let message =
+            format!("the installation does not allow {what} in environment `{environment}`");
+        let mut finding = Diagnostic::error(place, message).help(format!(
+            "use one that is listed, or add it to `[ceiling.{environment}]` or `allowed_audiences` in the installation file"
+        ));
+        if let Some(ceiling) = ceiling {
+            finding = finding.related(ceiling.place.clone(), "the ceiling stands here");
+        }
+        report.push(finding);
     }
 
     fn issuer(&self, reference: &Located<Arc<str>>, report: &mut Report) -> Option<Arc<str>> {
@@ -88,19 +130,20 @@ impl Builder<'_> {
             };
         }
         let issuers = || self.installation.issuers.iter().map(|issuer| &*issuer.name);
-        let help = did_you_mean(name, issuers(), report).unwrap_or_else(|| {
-            let known: Vec<_> = issuers().map(|name| format!("`{name}`")).collect();
-            if known.is_empty() {
-                format!("declare `[issuer.{name}]` in the installation file")
-            } else {
-                format!(
-                    "use {}, or declare `[issuer.{name}]` in the installation file",
-                    known.join(" or ")
-                )
+        let message = format!("the installation has no issuer `{name}`");
+        let finding = Diagnostic::error(reference.place.clone(), message);
+        report.push(match did_you_mean(name, issuers(), report) {
+            Some(meant) => finding.meant(reference.place.clone(), meant),
+            None => {
+                let known: Vec<_> = issuers().map(|name| format!("`{name}`")).collect();
+                let declare = format!("declare `[issuer.{name}]` in the installation file");
+                finding.help(if known.is_empty() {
+                    declare
+                } else {
+                    format!("use {}, or {declare}", known.join(" or "))
+                })
             }
         });
-        let message = format!("the installation has no issuer `{name}`");
-        report.push(Diagnostic::error(reference.place.clone(), message).help(help));
         None
     }
 }
@@ -118,6 +161,7 @@ pub(super) fn check_ceiling(
         let help = format!(
             "write `{key} = \"{ceiling}\"` or less, or raise `{ceiling_key}` in the installation file"
         );
-        report.push(Diagnostic::error(duration.place.clone(), message).help(help));
+        let finding = Diagnostic::error(duration.place.clone(), message).help(help);
+        report.push(finding.fix(duration.place.clone(), format!("\"{ceiling}\"")));
     }
 }

@@ -4,11 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::names::Names;
 use crate::domain::policy::declared::{DeclaredCredential, DeclaredTask, Located};
-use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::diagnostic::{Diagnostic, Severity};
+use crate::domain::policy::installation::Installation;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::read::in_header;
 use crate::domain::policy::report::Report;
+use crate::domain::policy::snapshot::ANY_ENVIRONMENT;
 use crate::domain::policy::source::Place;
+use crate::domain::policy::suggest::suggest;
 
 pub(super) fn look_for(
     tasks: &Names<'_, DeclaredTask>,
@@ -45,6 +48,34 @@ pub(super) fn look_for(
         }
     }
     shared_patterns(environments, report);
+}
+
+/// A ceiling for an environment that no policy declares holds nothing.
+pub(super) fn ceilings_of_nothing(
+    installation: &Installation,
+    environments: &Names<'_, Vec<Located<WorkloadPattern>>>,
+    report: &mut Report,
+) {
+    for (name, ceiling) in &installation.environment_ceilings {
+        if **name == *ANY_ENVIRONMENT || environments.contains_key(&**name) || report.is_partial() {
+            continue;
+        }
+        let message =
+            format!("there is a ceiling for environment `{name}`, which no policy declares");
+        let finding = Diagnostic::error(ceiling.place.clone(), message);
+        report.push(match suggest(name, environments.keys().copied()) {
+            Some(meant) => finding
+                .help(format!("did you mean `{meant}`?"))
+                .fix(ceiling.place.clone(), meant),
+            None => Diagnostic {
+                severity: Severity::Warning,
+                ..finding
+            }
+            .help(format!(
+                "declare `[environment.{name}]`, or remove the ceiling"
+            )),
+        });
+    }
 }
 
 /// A workload of two environments gets the credentials of neither.

@@ -2,11 +2,14 @@
 //!
 //! - `names`: who is called what, and what a reference means
 //! - `credentials`, `tasks`, `workloads`: what each kind of declaration becomes
+//! - `conditions`, `guardrails`: what Cedar checks, in places of our files
 //! - `templates`: whether scopes can be filled in wherever they are granted
 //! - `doubts`: what is likely a mistake
 
+mod conditions;
 mod credentials;
 mod doubts;
+mod guardrails;
 mod names;
 mod tasks;
 mod templates;
@@ -14,6 +17,7 @@ mod workloads;
 
 use std::sync::Arc;
 
+use self::conditions::Conditions;
 use self::names::{Kind, by_name};
 use super::declared::Declarations;
 use super::diagnostic::Diagnostic;
@@ -59,23 +63,43 @@ fn link(
     let audiences = by_name(Kind::Audience, &declared.audiences, report);
     let identities = by_name(Kind::Identity, &declared.identities, report);
     let (verifiers, audiences_of) = workloads::verifiers(&audiences, installation, report);
+    let ceilings = installation.ceilings();
     let built = credentials::Builder {
         installation,
+        ceilings: &ceilings,
         audiences: &audiences,
         environments: &environments,
     }
     .credentials(&credentials, report);
     doubts::look_for(&tasks, &credentials, &environments, report);
+    doubts::ceilings_of_nothing(installation, &environments, report);
+    let mut conditions = Conditions::new(&sources, &tasks, &environments);
+    let guardrails = conditions.guardrails(&declared.guardrails, report);
+    let tasks = tasks::Builder {
+        credentials: &credentials,
+        built: &built,
+        installation,
+        conditions: &mut conditions,
+    }
+    .tasks(&tasks, report);
     Policy {
         hash: PolicyHash::of(&sources),
-        sources,
         warnings: Vec::new(),
-        tasks: tasks::tasks(&tasks, (&credentials, &built), installation, report),
+        tasks,
         environments: workloads::environments(&environments, report),
         identities: workloads::identities(&identities, report),
         verifiers,
         audiences: audiences_of,
+        declared_environments: workloads::declared_environments(&environments),
+        declared_audiences: workloads::declared_audiences(&audiences),
+        credentials: built
+            .into_values()
+            .map(|built| (built.name.clone(), built))
+            .collect(),
+        guardrails,
+        ceilings,
         on_withdrawn_grant: installation.on_withdrawn_grant,
+        sources,
     }
 }
 

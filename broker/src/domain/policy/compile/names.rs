@@ -56,10 +56,12 @@ pub(super) fn find<'a, T>(
     let found = names.get(name).copied();
     // It may stand in the part that could not be read.
     if found.is_none() && !report.is_partial() {
-        let help = did_you_mean(name, names.keys().copied(), report)
-            .unwrap_or_else(|| format!("declare `[{kind}.{name}]`"));
         let message = format!("there is no {kind} `{name}`");
-        report.push(Diagnostic::error(reference.place.clone(), message).help(help));
+        let finding = Diagnostic::error(reference.place.clone(), message);
+        report.push(match did_you_mean(name, names.keys().copied(), report) {
+            Some(meant) => finding.meant(reference.place.clone(), meant),
+            None => finding.help(format!("declare `[{kind}.{name}]`")),
+        });
     }
     found
 }
@@ -69,12 +71,12 @@ pub(super) fn did_you_mean<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
     report: &Report,
-) -> Option<String> {
+) -> Option<&'a str> {
     // What is only counted need not be explained.
     if report.is_full() {
         return None;
     }
-    suggest(name, candidates).map(|meant| format!("did you mean `{meant}`?"))
+    suggest(name, candidates)
 }
 
 impl fmt::Display for Kind {

@@ -151,9 +151,10 @@ impl Wrong {
 fn undeclared(task: &Named<DeclaredTask>, name: &str, report: &Report) -> Wrong {
     let task_name = &task.name.value;
     let declared = task.body.parameters.keys().map(|name| &**name);
-    let help = did_you_mean(name, declared, report).unwrap_or_else(|| {
-        format!("add `params.{name} = {{ type = \"token\" }}` to task `{task_name}`")
-    });
+    let help = match did_you_mean(name, declared, report) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("add `params.{name} = {{ type = \"token\" }}` to task `{task_name}`"),
+    };
     Wrong {
         why: format!("task `{task_name}` has no parameter `{name}`"),
         help,

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::names::Names;
-use crate::domain::policy::declared::{DeclaredAudience, DeclaredIdentity, Located};
+use super::short;
+use crate::domain::policy::declared::{DeclaredAudience, DeclaredIdentity, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::installation::Installation;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
-use crate::domain::policy::snapshot::{ANY_ENVIRONMENT, Identity};
+use crate::domain::policy::snapshot::{ANY_ENVIRONMENT, Audience, DeclaredEnvironment, Identity};
 use crate::domain::policy::source::Place;
 use crate::domain::policy::workload_index::WorkloadIndex;
 
@@ -36,6 +37,40 @@ pub(super) fn environments(
         }
     }
     index
+}
+
+/// Environments as policy declares them, by name.
+pub(super) fn declared_environments(
+    declared: &Names<'_, Vec<Located<WorkloadPattern>>>,
+) -> Vec<DeclaredEnvironment> {
+    let environment = |named: &&Named<Vec<Located<WorkloadPattern>>>| DeclaredEnvironment {
+        name: named.name.value.clone(),
+        place: short(&named.name.place),
+        workloads: named
+            .body
+            .iter()
+            .map(|pattern| pattern.value.clone())
+            .collect(),
+    };
+    declared.values().map(environment).collect()
+}
+
+/// Audiences as policy declares them, by name.
+pub(super) fn declared_audiences(declared: &Names<'_, DeclaredAudience>) -> Vec<Audience> {
+    let audience = |named: &&Named<DeclaredAudience>| {
+        Some(Audience {
+            name: named.name.value.clone(),
+            place: short(&named.name.place),
+            uri: named.body.uri.as_ref()?.value.clone(),
+            verifiers: named
+                .body
+                .verifiers
+                .iter()
+                .map(|pattern| pattern.value.clone())
+                .collect(),
+        })
+    };
+    declared.values().filter_map(audience).collect()
 }
 
 pub(super) fn identities(

@@ -1,20 +1,28 @@
 //! The installation file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::audience::AudienceUri;
 use super::entry::{Entry, Key, NAME_RULE, is_name};
 use super::section::Section;
 use crate::domain::policy::diagnostic::Diagnostic;
-use crate::domain::policy::installation::{Installation, Issuer, IssuerKind, OnWithdrawnGrant};
+use crate::domain::policy::installation::{
+    EnvironmentCeiling, Installation, Issuer, IssuerKind, OnWithdrawnGrant,
+};
 use crate::domain::policy::report::Report;
+use crate::domain::policy::suggest::suggest;
 use crate::domain::token::LONGEST_TOKEN;
 
 const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"1h\"");
 const MAX_DURATION: Key<'static> = Key::new("max_duration", "\"24h\"");
 const FORBIDDEN: Key<'static> =
     Key::new("forbidden_audiences", "[\"https://payroll.acme.example\"]");
+const ALLOWED: Key<'static> = Key::new("allowed_audiences", "[\"https://docs.acme.example\"]");
+const CEILING: Key<'static> = Key::new("ceiling", "{ prod = { max_ttl = \"15m\" } }");
+const CEILING_TTL: Key<'static> = Key::new("max_ttl", "\"15m\"");
+const CEILING_ISSUERS: Key<'static> = Key::new("issuers", "[\"local\"]");
+const CEILING_AUDIENCES: Key<'static> = Key::new("audiences", "[\"https://docs.acme.example\"]");
 const ON_WITHDRAWN_GRANT: Key<'static> = Key::new("on_withdrawn_grant", "\"end-jobs\"");
 const ISSUER: Key<'static> = Key::new("issuer", "{ local = { kind = \"jwt\" } }");
 const KIND: Key<'static> = Key::new("kind", "\"jwt\"");
@@ -49,6 +57,13 @@ pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Opt
     let on_withdrawn_grant = on_withdrawn_grant
         .map(|entry| withdrawn_grant(entry, report))
         .unwrap_or_default();
+    let allowed_audiences = section
+        .optional(ALLOWED)
+        .map(|entry| audiences(entry, report));
+    let environment_ceilings = section
+        .optional(CEILING)
+        .map(|entry| ceilings(entry, &issuers, report))
+        .unwrap_or_default();
     section.refuse(
         &["task", "credential", "environment", "audience", "identity"],
         "belongs into a policy file, not into the installation file",
@@ -66,7 +81,70 @@ pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Opt
             .into_iter()
             .collect(),
         on_withdrawn_grant,
+        allowed_audiences,
+        environment_ceilings,
     })
+}
+
+fn audiences(entry: Entry<'_>, report: &mut Report) -> Vec<Arc<str>> {
+    let uris = entry.parsed_list::<AudienceUri>(report);
+    uris.into_iter().map(|uri| uri.value.0).collect()
+}
+
+fn ceilings(
+    entry: Entry<'_>,
+    known: &[Issuer],
+    report: &mut Report,
+) -> BTreeMap<Arc<str>, EnvironmentCeiling> {
+    let mut ceilings = BTreeMap::new();
+    let Some(tables) = entry.table("the ceilings".to_owned(), report) else {
+        return ceilings;
+    };
+    for (name, entry) in tables.children("{ max_ttl = \"15m\" }") {
+        if !is_name(name.value) {
+            let finding = Diagnostic::error(name.place.clone(), NAME_RULE);
+            report.push(finding.help("name the environment, for instance `[ceiling.prod]`"));
+        }
+        let what = format!("ceiling `{}`", name.value.escape_debug());
+        let Some(mut section) = entry.table(what, report) else {
+            continue;
+        };
+        let max_ttl = section
+            .optional(CEILING_TTL)
+            .and_then(|entry| entry.duration(report));
+        let issuers = section
+            .optional(CEILING_ISSUERS)
+            .map(|entry| issuer_names(entry, known, report));
+        let audiences = section
+            .optional(CEILING_AUDIENCES)
+            .map(|entry| audiences(entry, report));
+        section.finish(report);
+        let ceiling = EnvironmentCeiling {
+            place: name.place,
+            max_ttl: max_ttl.map(|ttl| ttl.value),
+            issuers,
+            audiences,
+        };
+        ceilings.insert(name.value.into(), ceiling);
+    }
+    ceilings
+}
+
+fn issuer_names(entry: Entry<'_>, known: &[Issuer], report: &mut Report) -> Vec<Arc<str>> {
+    let names = entry.names(report);
+    for name in &names {
+        if known.iter().any(|issuer| issuer.name == name.value) {
+            continue;
+        }
+        let message = format!("the installation has no issuer `{}`", name.value);
+        let finding = Diagnostic::error(name.place.clone(), message);
+        let meant = suggest(&name.value, known.iter().map(|issuer| &*issuer.name));
+        report.push(match meant {
+            Some(meant) => finding.meant(name.place.clone(), meant),
+            None => finding.help(format!("declare `[issuer.{}]`", name.value)),
+        });
+    }
+    names.into_iter().map(|name| name.value).collect()
 }
 
 fn withdrawn_grant(entry: Entry<'_>, report: &mut Report) -> OnWithdrawnGrant {

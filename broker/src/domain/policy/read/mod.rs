@@ -8,6 +8,7 @@ mod audience;
 mod claims;
 mod credential;
 mod entry;
+mod guardrail;
 mod identity;
 mod installation;
 mod parameter;
@@ -41,6 +42,12 @@ pub(super) fn policy_file(file: &SourceFile, declared: &mut Declarations, report
     let Some(text) = syntax::text(file, report) else {
         return;
     };
+    if file.is_guardrails() {
+        declared
+            .guardrails
+            .extend(guardrail::statements(&text, report));
+        return;
+    }
     let Some(tables) = syntax::tables(&text, report) else {
         return;
     };
@@ -73,6 +80,8 @@ pub(super) fn policy_file(file: &SourceFile, declared: &mut Declarations, report
             "max_duration",
             "forbidden_audiences",
             "on_withdrawn_grant",
+            "allowed_audiences",
+            "ceiling",
         ],
         "belongs into the installation file, not into a policy file",
         "move it into `installation.toml`",

@@ -38,12 +38,12 @@ pub(super) fn parameter(mut section: Section<'_>, report: &mut Report) -> Option
         "path" => ParameterKind::Path,
         "text" => ParameterKind::Text,
         unknown => {
-            let help = suggest(unknown, TYPES.into_iter()).map_or_else(
-                || format!("the types are `{}`", TYPES.join("`, `")),
-                |meant| format!("did you mean `{meant}`?"),
-            );
             let message = format!("unknown type `{}`", unknown.escape_debug());
-            report.push(Diagnostic::error(name.place, message).help(help));
+            let finding = Diagnostic::error(name.place.clone(), message);
+            report.push(match suggest(unknown, TYPES.into_iter()) {
+                Some(meant) => finding.meant(name.place, meant),
+                None => finding.help(format!("the types are `{}`", TYPES.join("`, `"))),
+            });
             return None;
         }
     };

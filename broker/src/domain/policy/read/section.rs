@@ -64,7 +64,11 @@ impl<'a> Section<'a> {
             };
             let message = format!("{} has no `{name}`", self.what);
             let help = format!("add `{name} = {example}`{place}");
-            report.push(Diagnostic::error(self.place.clone(), message).help(help));
+            let finding = Diagnostic::error(self.place.clone(), message).help(help);
+            report.push(match self.text.after_header(&self.place) {
+                Some(place) => finding.fix(place, format!("{name} = {example}\n")),
+                None => finding,
+            });
         }
         entry
     }
@@ -119,17 +123,19 @@ impl<'a> Section<'a> {
             if self.known.contains(&name) || self.refused.contains(&name) {
                 continue;
             }
-            let help = suggest(name, self.known.iter().copied())
-                .map(|known| format!("did you mean `{known}`?"))
-                .or_else(|| remedy(name, value.get_ref()))
-                .unwrap_or_else(|| format!("the keys here are `{}`", self.known.join("`, `")));
             let place = self.text.place(key.span());
             let message = format!("unknown key `{}` in {}", name.escape_debug(), self.what);
-            report.push(
-                Diagnostic::error(place, message)
-                    .label("not known here")
-                    .help(help),
-            );
+            let finding = Diagnostic::error(place.clone(), message).label("not known here");
+            let meant = suggest(name, self.known.iter().copied());
+            report.push(match (meant, remedy(name, value.get_ref())) {
+                (Some(known), _) => finding
+                    .help(format!("did you mean `{known}`?"))
+                    .fix(place, known),
+                (None, Some(help)) => finding.help(help),
+                (None, None) => {
+                    finding.help(format!("the keys here are `{}`", self.known.join("`, `")))
+                }
+            });
         }
     }
 }

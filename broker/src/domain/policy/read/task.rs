@@ -13,6 +13,8 @@ use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::parameter::Parameter;
 use crate::domain::policy::report::Report;
+use crate::domain::policy::snapshot::GrantMode;
+use crate::domain::policy::suggest::suggest;
 use crate::domain::policy::template::is_parameter_name;
 
 const OWNER: Key<'static> = Key::new("owner", "\"docs-platform@acme.example\"");
@@ -27,18 +29,22 @@ const WORKLOAD: Key<'static> = Key::new("workload", "\"spiffe://acme.example/pro
 const CREDENTIALS: Key<'static> = Key::new("credentials", "[\"docs-api\"]");
 const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"5m\"");
 const MAX_LIVE_JOBS: Key<'static> = Key::new("max_live_jobs", "100");
+const MODE: Key<'static> = Key::new("mode", "\"audit\"");
+const WHEN: Key<'static> = Key::new("when", "'context.params.ref == \"refs/heads/main\"'");
+const UNLESS: Key<'static> = Key::new("unless", "'context.time.weekday > 5'");
 const DEFAULT_MAX_LIVE_JOBS: u32 = 100;
 
 /// What a later version evaluates in grants.
-const NOT_EVALUATED: &[&str] = &["when", "unless", "mode", "approval", "approvals"];
+const NOT_EVALUATED: &[&str] = &["approval", "approvals"];
+const MODES: [GrantMode; 2] = [GrantMode::Enforce, GrantMode::Audit];
 
 pub(super) fn task(name: &str, mut section: Section<'_>, report: &mut Report) -> DeclaredTask {
-    if let Some(owner) = section.required(OWNER, report) {
-        owner.line(report);
-    }
-    if let Some(purpose) = section.required(PURPOSE, report) {
-        purpose.line(report);
-    }
+    let owner = section
+        .required(OWNER, report)
+        .and_then(|entry| entry.line(report));
+    let purpose = section
+        .required(PURPOSE, report)
+        .and_then(|entry| entry.line(report));
     let parameters = section
         .optional(PARAMS)
         .map(|entry| parameters(name, entry, report))
@@ -52,6 +58,8 @@ pub(super) fn task(name: &str, mut section: Section<'_>, report: &mut Report) ->
         .unwrap_or_default();
     section.finish_with(|key, value| quoted_name(name, key, value), report);
     DeclaredTask {
+        owner,
+        purpose,
         parameters,
         max_duration,
         grants,
@@ -122,10 +130,18 @@ fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
     let max_live_jobs = section
         .optional(MAX_LIVE_JOBS)
         .map_or(DEFAULT_MAX_LIVE_JOBS, |entry| max_live_jobs(entry, report));
+    let mode = section
+        .optional(MODE)
+        .map(|entry| mode(entry, report))
+        .unwrap_or_default();
+    let [when, unless] = [WHEN, UNLESS].map(|key| {
+        let text = section.optional(key)?.string(report)?;
+        Some(text.map(Arc::from))
+    });
     section.refuse(
         NOT_EVALUATED,
         "is not evaluated by this version, and a rule that is silently ignored is a hole",
-        "remove it; narrow the grant with its `workload`, or a parameter of the task with a `pattern`",
+        "remove it; narrow the grant with its `workload`, or with a condition in `when`",
         report,
     );
     let place = section.place.clone();
@@ -136,7 +152,30 @@ fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
         credentials,
         max_ttl,
         max_live_jobs,
+        mode,
+        when,
+        unless,
     }
+}
+
+fn mode(entry: Entry<'_>, report: &mut Report) -> GrantMode {
+    let Some(word) = entry.string(report) else {
+        return GrantMode::default();
+    };
+    if let Some(mode) = MODES.into_iter().find(|mode| mode.as_str() == word.value) {
+        return mode;
+    }
+    let message = format!("unknown mode `{}`", word.value.escape_debug());
+    let finding = Diagnostic::error(word.place.clone(), message);
+    report.push(
+        match suggest(word.value, MODES.into_iter().map(GrantMode::as_str)) {
+            Some(meant) => finding.meant(word.place, meant),
+            None => {
+                finding.help("write `mode = \"audit\"` to try the grant out, or remove the key")
+            }
+        },
+    );
+    GrantMode::default()
 }
 
 fn credentials(entry: Entry<'_>, report: &mut Report) -> Vec<Located<Arc<str>>> {

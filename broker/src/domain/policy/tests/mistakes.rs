@@ -111,12 +111,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("max_live_jobs = 3", "max_live_jobs = 0"),
     ("max_live_jobs = 3", "max_live_jobs = 99999999999999999999"),
-    (
-        "max_live_jobs = 3",
-        "when = 'context.params.ref == \"main\"'",
-    ),
-    ("max_live_jobs = 3", "unless = 'true'"),
-    ("max_live_jobs = 3", "mode = \"audit\""),
+    ("max_live_jobs = 3", "mode = \"audti\""),
+    ("max_live_jobs = 3", "mode = \"dry-run\""),
+    ("max_live_jobs = 3", "approvals = 1"),
     // Credentials.
     ("environment = \"dev\"\n", ""),
     ("environment = \"dev\"", "environment = \"production\""),

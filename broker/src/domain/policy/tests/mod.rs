@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Decision, Denied, Diagnostic, Installation, Policy, Request, Severity, SourceFile, Wanted,
+    Circumstances, Decision, Denied, Diagnostic, Installation, Policy, Request, Severity,
+    SourceFile, Wanted,
 };
+use crate::domain::time::UnixMillis;
 
+mod conditions;
 mod decisions;
 mod examples;
+mod guardrails;
 mod mistakes;
 mod properties;
 mod token_forms;
@@ -129,7 +133,15 @@ fn decide(
         task,
         parameters: &parameters(pairs),
         wanted,
+        circumstances: &at(NOON),
     })
+}
+
+/// Saturday, 2026-11-21 at noon, UTC.
+const NOON: u64 = 1_795_262_400;
+
+fn at(seconds: u64) -> Circumstances {
+    Circumstances::opening(UnixMillis::new(seconds * 1000))
 }
 
 fn denied(decision: &Decision) -> Denied {

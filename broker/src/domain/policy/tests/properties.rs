@@ -132,6 +132,7 @@ proptest! {
             task: &task,
             parameters: &parameters,
             wanted: &wanted,
+            circumstances: &at(NOON),
         };
         prop_assert_eq!(one.decide(&request), other.decide(&request));
     }
@@ -147,6 +148,7 @@ proptest! {
             task: &task,
             parameters: &parameters,
             wanted: &[],
+            circumstances: &at(NOON),
         };
         let whole = policy.decide(&request);
         let narrow = policy.decide(&Request { wanted: &wanted, ..request });

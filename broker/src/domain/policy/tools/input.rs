@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use taskpass_identity::SpiffeId;
 
-use crate::domain::policy::{Diagnostic, Request, SourceFile, Wanted, read};
+use crate::domain::policy::{Circumstances, Diagnostic, Request, SourceFile, Wanted, read};
 
 /// Everything that a decision is made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Input {
     pub parameters: BTreeMap<String, String>,
     /// The credentials asked for; none means all that are granted.
     pub wanted: Vec<Wanted>,
+    /// What conditions look at besides.
+    pub circumstances: Circumstances,
 }
 
 impl Input {
@@ -32,6 +34,7 @@ impl Input {
             task: &self.task,
             parameters: &self.parameters,
             wanted: &self.wanted,
+            circumstances: &self.circumstances,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::input::Input;
-use crate::domain::policy::{Decision, Wanted};
+use crate::domain::policy::{Circumstances, Decision, Wanted};
 
 /// A decision of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,9 @@ struct Details {
 
 #[derive(Deserialize)]
 struct DecisionDetails {
+    /// Absent in what older versions wrote.
+    #[serde(default)]
+    circumstances: Circumstances,
     outcome: OutcomeDetails,
 }
 
@@ -106,6 +109,7 @@ impl Recorded {
                 task: task.to_owned(),
                 parameters,
                 wanted,
+                circumstances: decision.circumstances,
             },
             result,
         })

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use taskpass_identity::SpiffeId;
 use toml::de::DeValue;
 
+use crate::domain::policy::circumstances::Circumstances;
 use crate::domain::policy::declared::Located;
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::read::entry::{Entry, Key};
@@ -13,6 +15,7 @@ use crate::domain::policy::report::Report;
 use crate::domain::policy::request::Wanted;
 use crate::domain::policy::source::Place;
 use crate::domain::policy::tools::input::Input;
+use crate::domain::time::UnixMillis;
 
 const WORKLOAD: Key<'static> = Key::new("workload", "\"spiffe://acme.example/prod/ci/docs\"");
 const TASK: Key<'static> = Key::new("task", "\"deploy-docs\"");
@@ -20,8 +23,9 @@ const PARAMS: Key<'static> = Key::new("params", "{ ref = \"main\" }");
 const CREDENTIALS: Key<'static> = Key::new("credentials", "[\"docs-api\"]");
 const SCOPES: Key<'static> = Key::new("scopes", "[\"docs:read\"]");
 const LIFETIME: Key<'static> = Key::new("lifetime", "\"5m\"");
+const TIME: Key<'static> = Key::new("time", "\"2026-11-23T09:00:00Z\"");
 /// The columns that are not named after something else.
-const COLUMNS: [Key<'static>; 3] = [WORKLOAD, TASK, CREDENTIALS];
+const COLUMNS: [Key<'static>; 4] = [WORKLOAD, TASK, CREDENTIALS, TIME];
 /// Before the name of a parameter.
 const PARAMETER: &str = "params.";
 
@@ -32,6 +36,8 @@ pub(super) struct Given {
     task: Option<String>,
     parameters: BTreeMap<String, String>,
     wanted: Vec<Wanted>,
+    /// When it is asked; midnight of 1970-01-01, a Thursday, unless it is said.
+    at: UnixMillis,
     /// Whether something was there and could not be read.
     is_broken: bool,
 }
@@ -77,6 +83,8 @@ impl Given {
             let entry = Entry { key: TASK, ..entry };
             self.task = entry.string(report).map(|task| task.value.to_owned());
             self.is_broken |= self.task.is_none();
+        } else if column == TIME.name {
+            self.set_time(Entry { key: TIME, ..entry }, report);
         } else {
             let key = CREDENTIALS;
             self.wanted = wanted(Entry { key, ..entry }, report);
@@ -101,7 +109,17 @@ impl Given {
             task: self.task?,
             parameters: self.parameters,
             wanted: self.wanted,
+            circumstances: Circumstances::opening(self.at),
         })
+    }
+
+    fn set_time(&mut self, entry: Entry<'_>, report: &mut Report) {
+        let at = entry.parsed::<Timestamp>(report);
+        let at = at.and_then(|at| u64::try_from(at.value.as_millisecond()).ok());
+        match at {
+            Some(at) => self.at = UnixMillis::new(at),
+            None => self.is_broken = true,
+        }
     }
 
     fn set_parameter(&mut self, name: &str, entry: Entry<'_>, report: &mut Report) {

@@ -85,6 +85,7 @@ fn other(grant: &Grant, input: &Input) -> ConsideredGrant {
     ConsideredGrant {
         grant: grant.id.clone(),
         place: grant.place.clone(),
+        mode: grant.mode,
         failed: Some(FailedCondition {
             condition: "workload".to_owned(),
             expected: workload::expected(grant, &input.workload),

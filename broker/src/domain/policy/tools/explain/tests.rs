@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::domain::policy::{Installation, SourceFile, Wanted};
+use crate::domain::policy::{Circumstances, Installation, SourceFile, Wanted};
 
 const POLICY: &str = r#"
 [task.deploy-docs]
@@ -71,6 +71,7 @@ fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wan
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         wanted,
+        circumstances: Circumstances::default(),
     };
     let explanation = explain(&policy, &input);
     let mut text = format!("{workload} {task} {pairs:?}\n");

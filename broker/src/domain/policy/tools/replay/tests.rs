@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::policy::tools::input::Input;
-use crate::domain::policy::{Installation, SourceFile, Wanted};
+use crate::domain::policy::{Circumstances, Installation, SourceFile, Wanted};
 
 const POLICY: &str = include_str!("../../../../../../examples/policy/deploy-docs.toml");
 const SHARED: &str = include_str!("../../../../../../examples/policy/shared.toml");
@@ -29,6 +29,7 @@ fn details(policy: &Policy, workload: &str, wanted: Vec<Wanted>) -> String {
         task: "deploy-docs".to_owned(),
         parameters: [("ref".to_owned(), "refs/heads/main".to_owned())].into(),
         wanted,
+        circumstances: Circumstances::default(),
     };
     serde_json::json!({
         "decision": policy.decide(&input.request()),

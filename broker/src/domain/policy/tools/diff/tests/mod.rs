@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::{Difference, Side, diff};
-use crate::domain::policy::{Installation, Outcome, Policy, Request, SourceFile};
+use crate::domain::policy::{Circumstances, Installation, Outcome, Policy, Request, SourceFile};
 
 mod edits;
 
@@ -108,7 +108,7 @@ proptest! {
         };
         let subject = subject.parse().unwrap();
         let parameters: BTreeMap<String, String> = parameters;
-        let request = Request { subject: &subject, task: &task, parameters: &parameters, wanted: &[] };
+        let request = Request { subject: &subject, task: &task, parameters: &parameters, wanted: &[], circumstances: &Circumstances::default() };
         let changes = difference(&old, &new).changes;
         let is_listed = changes.iter().any(|change| change.task.as_deref() == Some(&*task));
         let (was, will_be) = (effect(&before, &request), effect(&after, &request));

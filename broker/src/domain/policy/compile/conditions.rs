@@ -1,0 +1,246 @@
+//! Conditions of grants: what Cedar says, in places of our files.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::names::Names;
+use crate::domain::policy::condition::{
+    Checked, Checker, Condition, Known, Mistake, MistakeKind, Shape, explain,
+};
+use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located, Named};
+use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::parameter::Parameter;
+use crate::domain::policy::pattern::WorkloadPattern;
+use crate::domain::policy::report::Report;
+use crate::domain::policy::source::{Place, SourceFile, SourceText};
+use crate::domain::policy::suggest::suggest;
+
+/// What conditions are checked against.
+pub(super) struct Conditions<'a> {
+    pub(super) checker: Checker,
+    pub(super) tasks: &'a Names<'a, DeclaredTask>,
+    pub(super) environments: BTreeSet<&'a str>,
+    /// By the names of files.
+    sources: HashMap<&'a str, &'a SourceFile>,
+    /// Every parameter of every task, by name.
+    parameters: BTreeMap<&'a str, Vec<&'a Parameter>>,
+}
+
+impl<'a> Conditions<'a> {
+    pub(super) fn new(
+        sources: &'a [SourceFile],
+        tasks: &'a Names<'a, DeclaredTask>,
+        environments: &Names<'a, Vec<Located<WorkloadPattern>>>,
+    ) -> Self {
+        let mut parameters: BTreeMap<&str, Vec<&Parameter>> = BTreeMap::new();
+        for task in tasks.values() {
+            for (name, declared) in parameters_of(&task.body) {
+                parameters.entry(name).or_default().push(declared);
+            }
+        }
+        Self {
+            checker: Checker::default(),
+            tasks,
+            environments: environments.keys().copied().collect(),
+            sources: sources.iter().map(|file| (&*file.name, file)).collect(),
+            parameters,
+        }
+    }
+
+    /// `when` and `unless` of a grant.
+    pub(super) fn of_grant(
+        &mut self,
+        shape: &Shape,
+        (task, grant): (&Named<DeclaredTask>, &DeclaredGrant),
+        report: &mut Report,
+    ) -> [Option<Arc<Condition>>; 2] {
+        [("when", &grant.when), ("unless", &grant.unless)].map(|(key, text)| {
+            let text = text.as_ref()?;
+            let Checked {
+                condition,
+                mistakes,
+            } = self.checker.condition(shape, &text.value);
+            for mistake in mistakes.iter() {
+                report.push(self.finding(mistake, text, key));
+            }
+            let condition = condition?;
+            let parameters = |name: &str| {
+                let declared = task.body.parameters.get(name).and_then(Option::as_ref);
+                declared
+                    .map(|declared| declared.value.clone())
+                    .into_iter()
+                    .collect()
+            };
+            for mistake in self.explain(&condition, &parameters, &text.value) {
+                report.push(self.finding(&mistake, text, key));
+            }
+            Some(condition)
+        })
+    }
+
+    fn explain(
+        &self,
+        condition: &Condition,
+        parameters: &dyn Fn(&str) -> Vec<Parameter>,
+        text: &str,
+    ) -> Vec<Mistake> {
+        let known = Known {
+            environments: &self.environments,
+            tasks: &|name| self.unknown_task(name),
+            parameters,
+        };
+        explain(condition.looks(), &known, text)
+    }
+
+    /// None when there is such a task, else what was likely meant.
+    pub(super) fn unknown_task(&self, name: &str) -> Option<Option<String>> {
+        (!self.tasks.contains_key(name))
+            .then(|| suggest(name, self.tasks.keys().copied()).map(ToOwned::to_owned))
+    }
+
+    /// Every parameter of this name, of whatever task.
+    pub(super) fn parameters(&self, name: &str) -> Vec<Parameter> {
+        let declared = self.parameters.get(name).into_iter().flatten();
+        declared.map(|parameter| (*parameter).clone()).collect()
+    }
+
+    /// Every parameter of every task.
+    pub(super) fn all_parameters(&self) -> impl Iterator<Item = (&'a Arc<str>, &'a Parameter)> {
+        self.tasks
+            .values()
+            .flat_map(|task| parameters_of(&task.body))
+    }
+
+    fn finding(&self, mistake: &Mistake, text: &Located<Arc<str>>, key: &str) -> Diagnostic {
+        let place = self.within(text, &mistake.span);
+        let place = place.unwrap_or_else(|| text.place.clone());
+        let finding = match mistake.kind {
+            MistakeKind::Error => {
+                Diagnostic::error(place, format!("in `{key}`: {}", mistake.message))
+            }
+            MistakeKind::Never if key == "when" => {
+                Diagnostic::warning(place, "nobody can use the grant: its `when` can never hold")
+            }
+            MistakeKind::Never => {
+                Diagnostic::warning(place, "`unless` changes nothing: it can never hold")
+            }
+            MistakeKind::Always if key == "when" => {
+                Diagnostic::warning(place, "`when` changes nothing: it always holds")
+            }
+            MistakeKind::Always => {
+                Diagnostic::warning(place, "nobody can use the grant: its `unless` always holds")
+            }
+        };
+        let help = mistake.help.clone().or_else(|| {
+            (mistake.kind != MistakeKind::Error).then(|| format!("correct `{key}`, or remove it"))
+        });
+        let finding = Diagnostic { help, ..finding };
+        match &mistake.fix {
+            Some((span, replacement)) => match self.within(text, span) {
+                Some(place) => {
+                    let replacement = self.escaped(text, replacement);
+                    finding.fix(place, replacement)
+                }
+                None => finding,
+            },
+            None => finding,
+        }
+    }
+
+    /// The place of a part of a string's value in its file.
+    fn within(&self, text: &Located<Arc<str>>, span: &Range<usize>) -> Option<Place> {
+        let content = self.content(&text.place.file)?;
+        let raw = content.get(text.place.span.clone())?;
+        let start = text.place.span.start;
+        let from = start + offset_in_raw(raw, &text.value, span.start)?;
+        let to = start + offset_in_raw(raw, &text.value, span.end)?;
+        Some(SourceText::new(text.place.file.clone(), content).place(from..to))
+    }
+
+    pub(super) fn content(&self, file: &str) -> Option<&'a str> {
+        std::str::from_utf8(&self.sources.get(file)?.bytes).ok()
+    }
+
+    /// A text as it stands in the same kind of string.
+    fn escaped(&self, text: &Located<Arc<str>>, replacement: &str) -> String {
+        let raw = self.sources.get(&*text.place.file);
+        let raw = raw
+            .and_then(|file| file.bytes.get(text.place.span.start))
+            .copied();
+        if raw == Some(b'"') {
+            replacement.replace('\\', "\\\\").replace('"', "\\\"")
+        } else {
+            replacement.to_owned()
+        }
+    }
+}
+
+/// The parameters of a task as a schema knows them.
+pub(super) fn shape_of(task: &DeclaredTask) -> Shape {
+    Shape::of_task(parameters_of(task))
+}
+
+pub(super) fn parameters_of(task: &DeclaredTask) -> impl Iterator<Item = (&Arc<str>, &Parameter)> {
+    let parameters = task.parameters.iter();
+    parameters.filter_map(|(name, declared)| Some((name, &declared.as_ref()?.value)))
+}
+
+/// Where a byte of a string's value stands in the string as it was written, quotes and escapes included.
+fn offset_in_raw(raw: &str, value: &str, wanted: usize) -> Option<usize> {
+    let quotes = ["'''", "\"\"\"", "'", "\""]
+        .into_iter()
+        .find(|quotes| raw.starts_with(quotes))?;
+    let mut at = quotes.len();
+    let rest = |at: usize| raw.get(at..).unwrap_or_default();
+    if quotes.len() == 3 {
+        // The line break after the quotes is no part of the value.
+        at += ["\r\n", "\n"]
+            .into_iter()
+            .find(|ending| rest(at).starts_with(ending))
+            .map_or(0, str::len);
+    }
+    for (offset, character) in value.char_indices() {
+        if offset >= wanted {
+            return Some(at);
+        }
+        at += if quotes.starts_with('"') && rest(at).starts_with('\\') {
+            match rest(at).as_bytes().get(1)? {
+                b'u' => 6,
+                b'U' => 10,
+                b'x' => 4,
+                b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f' | b'e' => 2,
+                _ => return None,
+            }
+        } else {
+            let written = rest(at).chars().next()?;
+            if written != character && written == '\r' {
+                2
+            } else {
+                written.len_utf8()
+            }
+        };
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_part_of_a_value_in_the_string_as_it_was_written() {
+        let table = [
+            (r#"'a == "b"'"#, r#"a == "b""#, 5, 6),
+            (r#""a == \"b\"""#, r#"a == "b""#, 6, 8),
+            ("'''\na'''", "a", 0, 4),
+            ("\"\\u00e4b\"", "äb", 2, 7),
+            ("'a'", "a", 1, 2),
+        ];
+        for (raw, value, wanted, expected) in table {
+            assert_eq!(offset_in_raw(raw, value, wanted), Some(expected), "{raw}");
+        }
+        assert_eq!(offset_in_raw("\"\"\"a\\\n  b\"\"\"", "ab", 1), Some(4));
+        assert_eq!(offset_in_raw("bare", "bare", 1), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! Guardrails: each a `forbid` that fits the schema.
+
+use std::sync::Arc;
+
+use cedar_policy::{Effect, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
+
+use super::conditions::{Conditions, parameters_of};
+use super::short;
+use crate::domain::policy::condition::{
+    Known, Looks, Mistake, MistakeKind, Shape, TASK, WORKLOAD, explain, syntax,
+};
+use crate::domain::policy::declared::{DeclaredGuardrail, Located};
+use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::guardrail::{Guardrail, Guardrails, Scope};
+use crate::domain::policy::report::Report;
+use crate::domain::policy::source::{Place, SourceText};
+
+/// What annotations a guardrail may have.
+const ANNOTATIONS: [&str; 2] = ["id", "description"];
+const MAX_NAME_BYTES: usize = 128;
+
+impl Conditions<'_> {
+    /// Builds what is forbidden to everybody.
+    pub(super) fn guardrails(
+        &mut self,
+        declared: &[DeclaredGuardrail],
+        report: &mut Report,
+    ) -> Guardrails {
+        if declared.is_empty() {
+            return Guardrails::default();
+        }
+        let everything = Shape::of_all(self.all_parameters());
+        let mut guardrails: Vec<Guardrail> = Vec::with_capacity(declared.len());
+        let mut places: Vec<&Place> = Vec::new();
+        for DeclaredGuardrail { text } in declared {
+            let Some(guardrail) = self.guardrail(text, &everything, report) else {
+                continue;
+            };
+            let same = guardrails
+                .iter()
+                .position(|other| other.name == guardrail.name);
+            if let Some(first) = same.and_then(|at| places.get(at)) {
+                let message = format!("two guardrails have the id `{}`", guardrail.name);
+                let twice = Diagnostic::error(text.place.clone(), message)
+                    .help("give one of them another `@id`")
+                    .related((*first).clone(), "first declared here");
+                report.push(twice);
+            }
+            places.push(&text.place);
+            guardrails.push(guardrail);
+        }
+        Guardrails::new(guardrails)
+    }
+
+    fn guardrail(
+        &mut self,
+        text: &Located<Arc<str>>,
+        everything: &Shape,
+        report: &mut Report,
+    ) -> Option<Guardrail> {
+        let policy = match Policy::parse(None, &text.value) {
+            Ok(policy) => policy,
+            Err(errors) => {
+                self.report(&syntax(errors.iter(), &text.value), text, report);
+                return None;
+            }
+        };
+        let mut mistakes = head(&policy, &text.value);
+        let scope = scope(&policy);
+        let shape = match &scope {
+            Scope::Task(name) => self
+                .tasks
+                .get(&**name)
+                .map(|task| Shape::of_task(parameters_of(&task.body))),
+            Scope::Workload(_) | Scope::All => None,
+        };
+        let shape = shape.as_ref().unwrap_or(everything);
+        let looks = Looks::of_policy(&policy.to_json().ok()?);
+        mistakes.extend(
+            self.checker
+                .policy(shape, (policy.clone(), &looks), &text.value),
+        );
+        mistakes.extend(self.unlikely(&looks, &scope, &text.value));
+        self.report(&mistakes, text, report);
+        let place = short(&text.place);
+        Some(Guardrail {
+            name: policy
+                .annotation("id")
+                .map_or_else(|| place.clone(), Arc::from),
+            place,
+            text: text.value.clone(),
+            scope,
+            policy: PolicySet::from_policies([policy]).ok()?,
+            looks,
+        })
+    }
+
+    fn unlikely(&self, looks: &Looks, scope: &Scope, text: &str) -> Vec<Mistake> {
+        let parameters = |name: &str| match scope {
+            Scope::Task(task) => {
+                let task = self
+                    .tasks
+                    .get(&**task)
+                    .and_then(|task| task.body.parameters.get(name));
+                task.and_then(Option::as_ref)
+                    .map(|declared| declared.value.clone())
+                    .into_iter()
+                    .collect()
+            }
+            Scope::Workload(_) | Scope::All => self.parameters(name),
+        };
+        let known = Known {
+            environments: &self.environments,
+            tasks: &|name| self.unknown_task(name),
+            parameters: &parameters,
+        };
+        explain(looks, &known, text)
+    }
+
+    fn report(&self, mistakes: &[Mistake], text: &Located<Arc<str>>, report: &mut Report) {
+        for mistake in mistakes {
+            let place = |span: &std::ops::Range<usize>| self.in_file(text, span);
+            let at = place(&mistake.span);
+            let mut finding = match mistake.kind {
+                MistakeKind::Error => Diagnostic::error(at, mistake.message.clone()),
+                MistakeKind::Never => Diagnostic::warning(
+                    at,
+                    "the guardrail forbids nothing: its condition can never hold",
+                )
+                .help("correct it, or remove it"),
+                MistakeKind::Always => continue,
+            };
+            if mistake.help.is_some() {
+                finding.help.clone_from(&mistake.help);
+            }
+            report.push(match &mistake.fix {
+                // A remedy that puts something around the whole text is one for conditions of grants.
+                Some((span, replacement)) if span.len() < text.value.len() => {
+                    finding.fix(place(span), replacement.clone())
+                }
+                Some(_) | None => finding,
+            });
+        }
+    }
+
+    fn in_file(&self, text: &Located<Arc<str>>, span: &std::ops::Range<usize>) -> Place {
+        let start = text.place.span.start;
+        let Some(content) = self.content(&text.place.file) else {
+            return text.place.clone();
+        };
+        SourceText::new(text.place.file.clone(), content)
+            .place(start + span.start..start + span.end)
+    }
+}
+
+/// What is wrong with a guardrail before its condition.
+fn head(policy: &Policy, text: &str) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let word = |word: &str| {
+        text.find(word)
+            .map_or(0..text.len(), |at| at..at + word.len())
+    };
+    if policy.effect() == Effect::Permit {
+        let mistake = Mistake::error(
+            word("permit"),
+            "a guardrail only forbids, and this one permits",
+        );
+        mistakes
+            .push(mistake.help("permit by a grant, `[[task.NAME.grant]]`; write `forbid` here"));
+    }
+    for (name, value) in policy.annotations() {
+        if !ANNOTATIONS.contains(&name) {
+            let at = word(&format!("@{name}"));
+            let mistake = Mistake::error(at, format!("unknown annotation `@{name}`"));
+            mistakes.push(mistake.help("guardrails have `@id(\"…\")` and `@description(\"…\")`"));
+        } else if name == "id"
+            && (value.trim().is_empty()
+                || value.len() > MAX_NAME_BYTES
+                || value.chars().any(char::is_control))
+        {
+            let mistake = Mistake::error(
+                word("@id"),
+                "the id is empty, too long, or has a control character",
+            );
+            mistakes.push(mistake.help("for instance `@id(\"no-deploys-at-night\")`"));
+        }
+    }
+    mistakes
+}
+
+fn scope(policy: &Policy) -> Scope {
+    if let ResourceConstraint::Eq(entity) = policy.resource_constraint()
+        && entity.type_name().to_string() == TASK
+    {
+        return Scope::Task(entity.id().unescaped().into());
+    }
+    match policy.principal_constraint() {
+        PrincipalConstraint::Eq(entity) if entity.type_name().to_string() == WORKLOAD => {
+            Scope::Workload(entity.id().unescaped().into())
+        }
+        _ => Scope::All,
+    }
+}

@@ -1,0 +1,190 @@
+//! Which attributes an expression looks at, and what it compares them with.
+
+use serde_json::Value;
+
+use super::facts::Facts;
+
+/// Attributes that are shown of one condition.
+const MAX_SHOWN: usize = 16;
+/// Bytes of one value that are shown.
+const MAX_VALUE_BYTES: usize = 256;
+
+/// The attributes that an expression looks at: paths such as `context`, `params`, `ref`.
+#[derive(Debug, Clone, Default)]
+pub(in crate::domain::policy) struct Looks {
+    paths: Vec<Vec<String>>,
+    asked: Vec<Vec<String>>,
+    compared: Vec<(Vec<String>, String)>,
+    entities: Vec<(String, String)>,
+}
+
+impl Looks {
+    /// Reads a policy in Cedar's JSON form.
+    pub(in crate::domain::policy) fn of_policy(policy: &Value) -> Self {
+        let mut looks = Self::default();
+        let conditions = policy.get("conditions").and_then(Value::as_array);
+        for condition in conditions.into_iter().flatten() {
+            if let Some(body) = condition.get("body") {
+                looks.walk(body);
+            }
+        }
+        for scope in ["principal", "resource", "action"] {
+            looks.scope(policy.get(scope));
+        }
+        looks.paths.sort();
+        looks.paths.dedup();
+        looks
+    }
+
+    /// Each attribute with its value in a request.
+    pub(in crate::domain::policy) fn values(&self, facts: &Facts) -> String {
+        let shown = self.paths.iter().take(MAX_SHOWN).map(|path| {
+            let value = facts.value(path).unwrap_or_else(|| "missing".to_owned());
+            format!("{} = {}", path.join("."), cut(value))
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Attributes that are compared with a text or a number: the path and the literal as Cedar writes it.
+    pub(in crate::domain::policy) fn compared(&self) -> impl Iterator<Item = (&[String], &str)> {
+        self.compared
+            .iter()
+            .map(|(path, literal)| (path.as_slice(), literal.as_str()))
+    }
+
+    /// Entities that are named: type and id.
+    pub(in crate::domain::policy) fn entities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entities
+            .iter()
+            .map(|(kind, id)| (kind.as_str(), id.as_str()))
+    }
+
+    pub(in crate::domain::policy) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Attributes that are asked for with `has`.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &[String]> {
+        self.asked.iter().map(Vec::as_slice)
+    }
+
+    fn scope(&mut self, scope: Option<&Value>) {
+        let Some(scope) = scope else { return };
+        let listed = scope.get("entities").and_then(Value::as_array);
+        let one = scope.get("entity").into_iter();
+        for entity in one.chain(listed.into_iter().flatten()) {
+            self.entity(entity);
+        }
+    }
+
+    fn entity(&mut self, entity: &Value) {
+        let text = |key| {
+            entity
+                .get(key)
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned)
+        };
+        if let (Some(kind), Some(id)) = (text("type"), text("id")) {
+            self.entities.push((kind, id));
+        }
+    }
+
+    // The depth of the value is bounded by what is parsed at all.
+    fn walk(&mut self, value: &Value) {
+        if let Some(path) = path(value) {
+            self.paths.push(path);
+            return;
+        }
+        match value {
+            Value::Object(fields) => {
+                for (operator, operands) in fields {
+                    match operator.as_str() {
+                        "has" => self.has(operands),
+                        "Value" => {
+                            if let Some(entity) = operands.get("__entity") {
+                                self.entity(entity);
+                            }
+                            continue;
+                        }
+                        "==" | "!=" | "contains" => self.compare(operands),
+                        _ => {}
+                    }
+                    self.walk(operands);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.walk(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    fn has(&mut self, operands: &Value) {
+        let attribute = operands.get("attr").and_then(Value::as_str);
+        let left = operands.get("left");
+        let is_context = left
+            .and_then(|left| left.get("Var"))
+            .and_then(Value::as_str)
+            == Some("context");
+        let of = if is_context {
+            Some(vec!["context".to_owned()])
+        } else {
+            left.and_then(path)
+        };
+        if let (Some(attribute), Some(mut path)) = (attribute, of) {
+            path.push(attribute.to_owned());
+            self.asked.push(path.clone());
+            self.paths.push(path);
+        }
+    }
+
+    fn compare(&mut self, operands: &Value) {
+        let (Some(left), Some(right)) = (operands.get("left"), operands.get("right")) else {
+            return;
+        };
+        for (one, other) in [(left, right), (right, left)] {
+            if let (Some(path), Some(literals)) = (path(one), literals(other)) {
+                self.compared
+                    .extend(literals.into_iter().map(|literal| (path.clone(), literal)));
+            }
+        }
+    }
+}
+
+/// `context.params.ref` as its parts.
+fn path(value: &Value) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut value = value;
+    while let Some(access) = value.get(".") {
+        parts.push(access.get("attr")?.as_str()?.to_owned());
+        value = access.get("left")?;
+    }
+    let root = value.get("Var")?.as_str()?;
+    if root == "context" && parts.is_empty() {
+        return None;
+    }
+    parts.push(root.to_owned());
+    parts.reverse();
+    Some(parts)
+}
+
+/// One literal, or a set of them.
+fn literals(value: &Value) -> Option<Vec<String>> {
+    if let Some(items) = value.get("Set").and_then(Value::as_array) {
+        return Some(items.iter().filter_map(literals).flatten().collect());
+    }
+    match value.get("Value")? {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Number(number) => Some(vec![number.to_string()]),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn cut(mut value: String) -> String {
+    if value.len() > MAX_VALUE_BYTES {
+        let end = (0..=MAX_VALUE_BYTES)
+            .rev()
+            .find(|end| value.is_char_boundary(*end));
+        value.truncate(end.unwrap_or_default());
+        value.push('…');
+    }
+    value
+}

@@ -68,6 +68,10 @@ impl Circumstances {
 }
 
 impl Risk {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes fields by reference"
+    )]
     fn is_none(&self) -> bool {
         *self == Self::default()
     }

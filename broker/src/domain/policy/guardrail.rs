@@ -103,10 +103,10 @@ impl Guardrail {
             .map(ToString::to_string)
             .collect();
         let holds = response.diagnostics().reason().next().is_some();
-        (holds || !errors.is_empty()).then(|| self.forbidding(facts, errors))
+        (holds || !errors.is_empty()).then(|| self.forbidding(facts, &errors))
     }
 
-    fn forbidding(&self, facts: &Facts, errors: Vec<String>) -> ForbiddingGuardrail {
+    fn forbidding(&self, facts: &Facts, errors: &[String]) -> ForbiddingGuardrail {
         ForbiddingGuardrail {
             name: self.name.clone(),
             place: self.place.clone(),

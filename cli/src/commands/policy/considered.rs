@@ -49,6 +49,9 @@ fn verdict(verdict: &CredentialVerdict) -> String {
         CredentialVerdict::OtherEnvironment { environment } => {
             format!("belongs to environment `{environment}`, and the workload does not")
         }
+        CredentialVerdict::OutsideInstallation { what } => {
+            format!("the installation does not allow {what} in its environment")
+        }
         CredentialVerdict::ScopeNotGranted { scope, granted } => {
             format!("has no scope {scope:?}, only `{}`", granted.join("`, `"))
         }

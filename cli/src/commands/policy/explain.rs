@@ -10,6 +10,7 @@ use taskpass_broker::config::policy_files;
 use taskpass_broker::domain::policy::tools::explain::explain;
 use taskpass_broker::domain::policy::tools::input::Input;
 use taskpass_broker::domain::policy::{SourceFile, Wanted};
+use taskpass_broker::domain::time::UnixMillis;
 use taskpass_identity::SpiffeId;
 
 use super::loaded::{load, mistakes};
@@ -109,6 +110,9 @@ impl Arguments {
             task,
             parameters: self.params.by_name()?,
             wanted: wanted.collect(),
+            circumstances: Circumstances::opening(UnixMillis::new(
+                u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
+            )),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::names::Names;
 use crate::domain::policy::condition::{
-    Checked, Checker, Condition, Known, Mistake, MistakeKind, Shape, explain,
+    Checked, Checker, Condition, Known, Mistake, MistakeKind, Shape, TaskName, explain,
 };
 use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
@@ -87,16 +87,19 @@ impl<'a> Conditions<'a> {
     ) -> Vec<Mistake> {
         let known = Known {
             environments: &self.environments,
-            tasks: &|name| self.unknown_task(name),
+            tasks: &|name| self.task_name(name),
             parameters,
         };
         explain(condition.looks(), &known, text)
     }
 
-    /// None when there is such a task, else what was likely meant.
-    pub(super) fn unknown_task(&self, name: &str) -> Option<Option<String>> {
-        (!self.tasks.contains_key(name))
-            .then(|| suggest(name, self.tasks.keys().copied()).map(ToOwned::to_owned))
+    /// Whether there is such a task.
+    pub(super) fn task_name(&self, name: &str) -> TaskName {
+        if self.tasks.contains_key(name) {
+            return TaskName::Known;
+        }
+        let meant = suggest(name, self.tasks.keys().copied());
+        TaskName::Unknown(meant.map(ToOwned::to_owned))
     }
 
     /// Every parameter of this name, of whatever task.

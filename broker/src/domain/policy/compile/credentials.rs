@@ -132,18 +132,17 @@ impl Builder<'_> {
         let issuers = || self.installation.issuers.iter().map(|issuer| &*issuer.name);
         let message = format!("the installation has no issuer `{name}`");
         let finding = Diagnostic::error(reference.place.clone(), message);
-        report.push(match did_you_mean(name, issuers(), report) {
-            Some(meant) => finding.meant(reference.place.clone(), meant),
-            None => {
-                let known: Vec<_> = issuers().map(|name| format!("`{name}`")).collect();
-                let declare = format!("declare `[issuer.{name}]` in the installation file");
-                finding.help(if known.is_empty() {
-                    declare
-                } else {
-                    format!("use {}, or {declare}", known.join(" or "))
-                })
-            }
-        });
+        if let Some(meant) = did_you_mean(name, issuers(), report) {
+            report.push(finding.meant(reference.place.clone(), meant));
+            return None;
+        }
+        let known: Vec<_> = issuers().map(|name| format!("`{name}`")).collect();
+        let declare = format!("declare `[issuer.{name}]` in the installation file");
+        report.push(finding.help(if known.is_empty() {
+            declare
+        } else {
+            format!("use {}, or {declare}", known.join(" or "))
+        }));
         None
     }
 }

@@ -111,7 +111,7 @@ impl Conditions<'_> {
         };
         let known = Known {
             environments: &self.environments,
-            tasks: &|name| self.unknown_task(name),
+            tasks: &|name| self.task_name(name),
             parameters: &parameters,
         };
         explain(looks, &known, text)

@@ -54,8 +54,11 @@ pub(in crate::domain::policy) struct Checked {
 /// Checks texts, each once for each shape of parameters.
 #[derive(Default)]
 pub(in crate::domain::policy) struct Checker {
-    validators: HashMap<Shape, (Option<Validator>, HashMap<Arc<str>, Checked>)>,
+    validators: HashMap<Shape, OfShape>,
 }
+
+/// The validator for a shape, and what it found of each text so far.
+type OfShape = (Option<Validator>, HashMap<Arc<str>, Checked>);
 
 impl Checker {
     /// A condition of a grant.
@@ -93,7 +96,7 @@ impl Checker {
         }
     }
 
-    fn of(&mut self, shape: &Shape) -> &mut (Option<Validator>, HashMap<Arc<str>, Checked>) {
+    fn of(&mut self, shape: &Shape) -> &mut OfShape {
         if !self.validators.contains_key(shape) {
             let parsed = Schema::from_cedarschema_str(&schema(shape)).ok();
             let validator = parsed.map(|(schema, _)| Validator::new(schema));
@@ -130,8 +133,8 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
         Ok(expression) => expression,
         Err(errors) => return Checked::wrong(syntax(errors.iter(), text)),
     };
-    let parse = |before: &str| Policy::parse(None, format!("{before}{text}{AFTER}"));
-    let policy = match parse(BEFORE) {
+    let wrapped = |before: &str| format!("{before}{text}{AFTER}");
+    let policy = match Policy::parse(None, wrapped(BEFORE)) {
         Ok(policy) => policy,
         Err(errors) => return Checked::wrong(syntax(errors.iter(), text)),
     };
@@ -144,7 +147,7 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
     let may_be_constant = looks.is_empty() || text.contains(" has ") || text.contains("||");
     if mistakes.is_empty()
         && may_be_constant
-        && let Ok(policy) = parse(BEFORE_UNLESS)
+        && let Ok(policy) = Policy::parse(None, wrapped(BEFORE_UNLESS))
     {
         let inverse = validate(validator, shape, policy, (text, BEFORE_UNLESS.len()));
         if inverse
@@ -336,10 +339,19 @@ fn attributes<'a>(shape: &'a Shape, of: &str) -> Vec<&'a str> {
     }
 }
 
+/// Whether a task of a name exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::domain::policy) enum TaskName {
+    /// It does.
+    Known,
+    /// It does not, and perhaps this one was meant.
+    Unknown(Option<String>),
+}
+
 /// What values the names in a policy have, so that a misspelt one is found.
 pub(in crate::domain::policy) struct Known<'a> {
     pub(in crate::domain::policy) environments: &'a BTreeSet<&'a str>,
-    pub(in crate::domain::policy) tasks: &'a dyn Fn(&str) -> Option<Option<String>>,
+    pub(in crate::domain::policy) tasks: &'a dyn Fn(&str) -> TaskName,
     pub(in crate::domain::policy) parameters: &'a dyn Fn(&str) -> Vec<Parameter>,
 }
 
@@ -376,8 +388,8 @@ pub(in crate::domain::policy) fn explain(
                 )
             }
             ["context", "task"] => match (known.tasks)(literal) {
-                None => return None,
-                Some(meant) => ("the name of a task of this policy".to_owned(), meant),
+                TaskName::Known => return None,
+                TaskName::Unknown(meant) => ("the name of a task of this policy".to_owned(), meant),
             },
             ["context", "time", "hour"] => number(literal, 0..=23)?,
             ["context", "time", "minute"] => number(literal, 0..=59)?,
@@ -391,8 +403,12 @@ pub(in crate::domain::policy) fn explain(
     });
     let named =
         looks.entities().filter_map(|(kind, id)| match kind {
-            TASK => (known.tasks)(id)
-                .map(|meant| never(text, id, format!("there is no task `{id}`"), meant)),
+            TASK => match (known.tasks)(id) {
+                TaskName::Known => None,
+                TaskName::Unknown(meant) => {
+                    Some(never(text, id, format!("there is no task `{id}`"), meant))
+                }
+            },
             WORKLOAD => {
                 id.parse::<taskpass_identity::SpiffeId>()
                     .err()

@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use cedar_policy::{Entities, EvalResult, Expression, eval_expression};
 
-pub(super) use self::check::{Checked, Checker, Known, Mistake, MistakeKind, explain, syntax};
+pub(super) use self::check::{
+    Checked, Checker, Known, Mistake, MistakeKind, TaskName, explain, syntax,
+};
 pub(super) use self::facts::Facts;
 pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits};
 pub(super) use self::look::Looks;

@@ -19,6 +19,7 @@ fn policy_of_the_examples() -> Policy {
         example!("policy/ci.toml"),
         example!("policy/deploy-docs.toml"),
         example!("policy/shared.toml"),
+        example!("policy/guardrails.cedar"),
     ];
     Policy::compile(&files, &installation).unwrap_or_else(|findings| panic!("{}", lines(&findings)))
 }

@@ -1,5 +1,6 @@
 //! Guardrails and ceilings: what no grant gets past.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use taskpass_proto::reason::Reason;
@@ -174,7 +175,7 @@ fn what_is_wrong_in_a_guardrail_file_is_told_in_its_place() {
     let mut shown = String::new();
     for text in table {
         let findings = compile(&[("policy.toml", POLICY), ("guard.cedar", text)]).expect_err(text);
-        shown += &format!("{text}\n{}\n", lines(&findings));
+        writeln!(shown, "{text}\n{}", lines(&findings)).unwrap();
     }
     insta::assert_snapshot!(shown);
 }

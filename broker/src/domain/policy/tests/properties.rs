@@ -44,6 +44,15 @@ const PIECES: [&str; 32] = [
     "ä",
 ];
 
+const GUARDRAILS: [&str; 6] = [
+    "forbid(principal, action, resource == Task::\"deploy-docs\");",
+    "forbid(principal, action, resource) when { context.time.weekday > 5 };",
+    "forbid(principal, action, resource) unless { context.environment == \"prod\" };",
+    "forbid(principal, action, resource) when { context.params has color };",
+    "forbid(principal, action, resource) when { context.time.unix + 9223372036854775807 > 0 };",
+    "forbid(principal == Workload::\"spiffe://acme.example/prod/ci/docs\", action, resource);",
+];
+
 /// The sample policy, a file for each of its tables.
 fn split() -> Vec<SourceFile> {
     let mut files: Vec<String> = Vec::new();
@@ -135,6 +144,39 @@ proptest! {
             circumstances: &at(NOON),
         };
         prop_assert_eq!(one.decide(&request), other.decide(&request));
+    }
+
+    #[test]
+    fn more_guardrails_never_allow_more(
+        few in proptest::sample::subsequence(&GUARDRAILS[..], 0..3),
+        more in proptest::sample::subsequence(&GUARDRAILS[..], 0..=GUARDRAILS.len()).prop_shuffle(),
+        (subject, task, parameters) in requests(),
+        seconds in 0_u64..4_000_000_000,
+    ) {
+        let guarded = |guardrails: Vec<&str>| {
+            let file = guardrails.join("\n");
+            compile(&[("a.toml", POLICY), ("b.cedar", &file)]).unwrap()
+        };
+        let request = Request {
+            subject: &subject.parse().unwrap(),
+            task: &task,
+            parameters: &parameters,
+            wanted: &[],
+            circumstances: &at(seconds),
+        };
+        let all: Vec<_> = few.iter().chain(more.iter().filter(|one| !few.contains(one))).copied().collect();
+        let (few, all) = (guarded(few).decide(&request), guarded(all).decide(&request));
+        if let Ok(allowed) = all.allowed() {
+            prop_assert_eq!(Ok(allowed), few.allowed());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_conditions_or_guardrails_panic(text in "[ -~]{0,60}|(context|[.]|params|has|ref|==|\"a\"|&&|[(]|[)]|!|1| ){0,30}") {
+        let grant = format!("unless = \"\"\"{}\"\"\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let _ = compile(&[("a.toml", &POLICY.replacen("max_live_jobs = 3", &grant, 1))]);
+        let _ = compile(&[("a.toml", POLICY), ("b.cedar", &text)]);
+        let _ = compile(&[("a.toml", POLICY), ("b.cedar", &format!("forbid(principal, action, resource) when {{ {text} }};"))]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args};
 use taskpass_broker::config::policy_files;
 use taskpass_broker::domain::policy::tools::explain::explain;
 use taskpass_broker::domain::policy::tools::input::Input;
-use taskpass_broker::domain::policy::{SourceFile, Wanted};
+use taskpass_broker::domain::policy::{Circumstances, SourceFile, Wanted};
 use taskpass_broker::domain::time::UnixMillis;
 use taskpass_identity::SpiffeId;
 

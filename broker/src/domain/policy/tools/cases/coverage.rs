@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Outcome;
-use crate::domain::policy::{GrantId, Policy};
+use crate::domain::policy::{Grant, GrantId, GrantMode, Policy};
 
 /// How much of a policy is touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,12 +38,32 @@ impl Coverage {
             .collect();
         let mut rules = 0;
         let mut untouched = Vec::new();
-        for grant in policy.tasks.values().flat_map(|task| &task.grants) {
+        let enforced = |grant: &&Grant| grant.mode == GrantMode::Enforce;
+        for grant in policy
+            .tasks
+            .values()
+            .flat_map(|task| &task.grants)
+            .filter(enforced)
+        {
             rules += 1;
             if !granted.contains(&grant.id) {
                 untouched.push(Rule {
                     name: grant.id.to_string(),
                     place: grant.place.clone(),
+                });
+            }
+        }
+        let forbidden: BTreeSet<&Arc<str>> = outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.decision.guardrails)
+            .map(|guardrail| &guardrail.name)
+            .collect();
+        for guardrail in policy.guardrails() {
+            rules += 1;
+            if !forbidden.contains(&guardrail.name) {
+                untouched.push(Rule {
+                    name: guardrail.name.to_string(),
+                    place: guardrail.place.clone(),
                 });
             }
         }

@@ -8,13 +8,15 @@ use taskpass_identity::SpiffeId;
 
 use crate::domain::policy::Policy;
 use crate::domain::policy::duration::show_duration;
-use crate::domain::policy::snapshot::{Credential, Grant, Task};
+use crate::domain::policy::snapshot::{Credential, Grant, GrantMode, Task};
 
 /// What a workload is given for a task.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Effect {
     pub(super) credentials: BTreeMap<Arc<str>, Given>,
     pub(super) live_jobs: Limits<u32>,
+    /// What grants in audit mode would give, each with its condition.
+    pub(super) audited: BTreeSet<(Arc<str>, String)>,
 }
 
 /// A credential as it is given.
@@ -43,12 +45,15 @@ impl Effect {
         };
         let environment = policy.environment(workload);
         for grant in task.grants.iter().filter(|grant| grant.is_for(workload)) {
-            let given = grant
-                .credentials
-                .iter()
-                .filter(|credential| environment.admits(&credential.environment));
+            let given = grant.credentials.iter().filter(|credential| {
+                environment.admits(&credential.environment)
+                    && policy.ceilings.refuses(credential).is_none()
+            });
             for credential in given {
-                effect.add(task, grant, credential);
+                match grant.mode {
+                    GrantMode::Enforce => effect.add(policy, task, grant, credential),
+                    GrantMode::Audit => effect.audit(grant, credential),
+                }
             }
         }
         for given in effect.credentials.values_mut() {
@@ -62,13 +67,19 @@ impl Effect {
         self.credentials.is_empty()
     }
 
-    fn add(&mut self, task: &Task, grant: &Grant, credential: &Credential) {
+    fn audit(&mut self, grant: &Grant, credential: &Credential) {
+        let condition = condition(grant).unwrap_or_else(|| "always".to_owned());
+        self.audited.insert((credential.name.clone(), condition));
+    }
+
+    fn add(&mut self, policy: &Policy, task: &Task, grant: &Grant, credential: &Credential) {
         let condition = condition(grant);
         let given = self
             .credentials
             .entry(credential.name.clone())
             .or_insert_with(|| Given::new(credential));
-        let lifetime = credential.ttl.min(task.max_duration);
+        let (ceiling, _) = policy.ceilings.max_ttl(&credential.environment);
+        let lifetime = credential.ttl.min(task.max_duration).min(ceiling);
         let lifetime = grant.max_ttl.map_or(lifetime, |ttl| ttl.min(lifetime));
         given.lifetimes.limit(condition.clone(), lifetime);
         self.live_jobs.limit(condition, grant.max_live_jobs);
@@ -144,6 +155,11 @@ impl Grant {
     }
 }
 
-fn condition(_grant: &Grant) -> Condition {
-    None
+fn condition(grant: &Grant) -> Condition {
+    let when = grant.when().map(|text| format!("when {}", text.trim()));
+    let unless = grant.unless().map(|text| format!("unless {}", text.trim()));
+    match (when, unless) {
+        (Some(when), Some(unless)) => Some(format!("{when}, {unless}")),
+        (one, other) => one.or(other),
+    }
 }

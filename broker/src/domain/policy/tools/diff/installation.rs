@@ -22,6 +22,7 @@ pub(super) fn changes(old: &Installation, new: &Installation) -> Vec<Change> {
         &audiences(new),
         Direction::Narrowed,
     ));
+    changes.extend(listed(&limits(old), &limits(new), Direction::Changed));
     let issuers = |of: &Installation| -> BTreeSet<String> {
         of.issuers
             .iter()
@@ -30,6 +31,21 @@ pub(super) fn changes(old: &Installation, new: &Installation) -> Vec<Change> {
     };
     changes.extend(listed(&issuers(old), &issuers(new), Direction::Widened));
     changes
+}
+
+/// The ceilings of single environments, and the list of allowed audiences.
+fn limits(of: &Installation) -> BTreeSet<String> {
+    let audiences = of.allowed_audiences.as_ref().map(|audiences| {
+        let mut audiences: Vec<&str> = audiences.iter().map(AsRef::as_ref).collect();
+        audiences.sort_unstable();
+        format!("allowed_audiences {}", audiences.join(", "))
+    });
+    let environments = of.environment_ceilings.iter().map(|(name, ceiling)| {
+        let ttl = ceiling.max_ttl.map(show_duration).unwrap_or_default();
+        let (issuers, audiences) = (&ceiling.issuers, &ceiling.audiences);
+        format!("ceiling.{name} (max_ttl {ttl}, issuers {issuers:?}, audiences {audiences:?})")
+    });
+    audiences.into_iter().chain(environments).collect()
 }
 
 fn ceiling(name: &str, old: Duration, new: Duration) -> Option<Change> {

@@ -7,6 +7,7 @@
 
 mod change;
 mod effect;
+mod guardrails;
 mod installation;
 mod parameters;
 mod tasks;
@@ -51,6 +52,7 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Difference {
     changes.extend(workloads::environments(old, new, &environments));
     changes.extend(workloads::identities(old, new));
     changes.extend(workloads::verifiers(old, new));
+    changes.extend(guardrails::changes(old, new));
     let compared = Compared {
         old,
         new,

@@ -39,7 +39,10 @@ impl Compared<'_> {
             let after = Effect::of(self.new, new, &class.example);
             is_given.0 |= !before.is_nothing();
             is_given.1 |= !after.is_nothing();
-            for change in effects(&before, &after) {
+            for change in effects(&before, &after)
+                .into_iter()
+                .chain(audited(&before, &after))
+            {
                 grouped.entry(change).or_default().push(class);
             }
         }
@@ -94,6 +97,17 @@ fn effects(before: &Effect, after: &Effect) -> Vec<Change> {
     }
     changes.extend(live_jobs(&before.live_jobs, &after.live_jobs));
     changes
+}
+
+/// What is tried out in audit mode, and gives nothing.
+fn audited(before: &Effect, after: &Effect) -> Vec<Change> {
+    let change =
+        |(name, _): &(Arc<str>, String)| Change::new(Direction::Changed, Kind::Audited).named(name);
+    let added = after.audited.difference(&before.audited);
+    let added = added.map(|one| change(one).between(None, Some(one.1.clone())));
+    let removed = before.audited.difference(&after.audited);
+    let removed = removed.map(|one| change(one).between(Some(one.1.clone()), None));
+    added.chain(removed).collect()
 }
 
 fn credential(old: &Given, new: &Given) -> impl Iterator<Item = Change> {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::{Difference, Side, diff};
 use crate::domain::policy::{Circumstances, Installation, Outcome, Policy, Request, SourceFile};
 
+mod conditions;
 mod edits;
 
 use edits::{EDITS, INSTALLATION, POLICY};

@@ -54,7 +54,7 @@ async fn an_export_verifies_offline_whole_and_in_part() {
         (swapped.join("\n"), "record 40", "it is missing: record 41"),
         (lines[..100].join("\n"), "record 100", "cut off"),
         (
-            text.replacen("key.created", "key.retired", 1),
+            text.replacen("policy.loaded", "policy.changed", 1),
             "record 1",
             "it was changed",
         ),

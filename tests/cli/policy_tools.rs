@@ -100,7 +100,7 @@ fn too_little_coverage_and_no_tests_at_all_are_no_success() {
     let policy = example(&home, "a");
     assert_eq!(run(&["test"], &[&policy]).status.code(), Some(2));
     fs::write(policy.join("docs.test.toml"), TESTS).unwrap();
-    for (least, code) in [("40", 0), ("41", 1)] {
+    for (least, code) in [("28", 0), ("29", 1)] {
         let output = run(&["test", "--min-coverage", least], &[&policy]);
         assert_eq!(output.status.code(), Some(code), "{}", stdout(&output));
     }

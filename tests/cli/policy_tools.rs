@@ -157,7 +157,7 @@ fn a_difference_is_one_of_effects() {
     assert_eq!(report["changes"][0]["task"], "deploy-docs");
     assert_eq!(report["changes"][0]["kind"], "lifetime");
     let markdown = run(&["diff", "--markdown"], &[&old, &new]);
-    insta::assert_snapshot!(stdout(&markdown), @r"
+    insta::assert_snapshot!(stdout(&markdown), @r##"
     ### Policy: 2 changes: 1 widened, 1 narrowed
 
     #### ⚠️ Lets more through
@@ -170,8 +170,8 @@ fn a_difference_is_one_of_effects() {
 
     | Task | Effect | Workloads |
     | --- | --- | --- |
-    | deploy-docs | lifetime of credential `docs-site`: 5m → 2m | `spiffe://acme.example/prod/ops/docs-oncall`<br>`spiffe://acme.example/prod/ops/site-oncall` |
-    ");
+    | deploy-docs | lifetime of credential `docs-site`: 5m unless context.params.ref like "refs/heads/release/0.\*" → 2m unless context.params.ref like "refs/heads/release/0.\*" | `spiffe://acme.example/prod/ops/docs-oncall`<br>`spiffe://acme.example/prod/ops/site-oncall` |
+    "##);
     edit(&new, "z.toml", "[task.", "[tsk.");
     let broken = run(&["diff"], &[&old, &new]);
     assert_eq!(broken.status.code(), Some(2));

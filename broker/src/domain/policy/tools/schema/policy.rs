@@ -62,6 +62,12 @@ fn grant() -> Value {
             "workload": one_or_more("Who may do it.", &reference("workload")),
             "credentials": credentials,
             "max_ttl": duration("No credential of this grant lives longer."),
+            "when": condition("It applies only while this holds: a Cedar expression."),
+            "unless": condition("It does not apply while this holds: a Cedar expression."),
+            "mode": {
+                "enum": ["enforce", "audit"],
+                "description": "`audit`: lets nothing through, and records what it would have.",
+            },
             "max_live_jobs": {
                 "type": "integer",
                 "minimum": 1,
@@ -71,6 +77,10 @@ fn grant() -> Value {
         }),
         &["workload", "credentials"],
     )
+}
+
+fn condition(description: &str) -> Value {
+    json!({ "type": "string", "minLength": 1, "description": description })
 }
 
 /// Each type with the keys that go with it.

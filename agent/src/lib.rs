@@ -10,7 +10,7 @@
 //! - [`watch`]: what jobs are tied to
 //! - [`local_api`]: HTTP on the local socket
 //! - [`hand_over`]: the upgrade, while jobs go on
-//! - [`serve`]: all of it together; `start`, `running`, `service`: what that begins with, and what it does
+//! - [`serve()`]: all of it together; `start`, `running`, `service`: what that begins with, and what it does
 
 pub mod broker;
 pub mod callers;

@@ -3,8 +3,8 @@
 //! They are compiled in with the feature `crash-points` alone. The shipped program does not have it: only the
 //! tests of the command line depend on the broker with it, and a test looks that nothing else does.
 
-/// A point that a test can name. [`Self::name`] is what it writes into `TASKPASS_CRASH_AT`, with `:n` behind it
-/// for the n-th time that the point is reached.
+/// A point that a test can name. `Point::name`, compiled in with the feature alone, is what it writes into
+/// `TASKPASS_CRASH_AT`, with `:n` behind it for the n-th time that the point is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     missing_docs,

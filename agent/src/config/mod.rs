@@ -1,7 +1,7 @@
 //! `agent.toml`: the only place where the agent's configuration is read.
 //!
 //! - [`AgentConfig`]: what it says, checked
-//! - [`check`]: what is wrong with the files that it names
+//! - [`check()`]: what is wrong with the files that it names
 //! - [`error`]: why it cannot be used
 
 mod check;
@@ -88,7 +88,7 @@ pub struct Limits {
 
 impl AgentConfig {
     /// Reads and checks a file. Paths in it are relative to its directory. The files that it names are
-    /// not looked at: see [`check`].
+    /// not looked at: see [`check()`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
             path: path.to_owned(),

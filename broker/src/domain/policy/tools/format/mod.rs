@@ -1,6 +1,6 @@
 //! One canonical form of the files: spaces, blank lines, quotes and line breaks. Order, names and comments stay.
 //!
-//! - [`format`]: text in, text out
+//! - [`format()`]: text in, text out
 //! - `tokens`: TOML in pieces, blanks left out
 //! - `value`, `value_layout`: values, and how they are broken into lines
 //! - `lines`: the lines of a file, and the blank ones between them

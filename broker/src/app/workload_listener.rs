@@ -35,6 +35,8 @@ const MAX_CONNECTIONS: usize = 10_000;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Headers of HTTP/1.1 requests must be there by then.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection ends this long before the SVID of its peer, or a tenth of what that has left.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(5);
 /// Calls under way when a connection ends have this long.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -158,12 +160,14 @@ impl WorkloadListener {
         UnixTime::since_unix_epoch(Duration::from_millis(self.clock.now().as_millis()))
     }
 
+    /// A little before the peer's SVID ends, so that nobody who has a newer one is refused for the older.
     fn ends_at(&self, peer: &PeerSvid) -> Instant {
         let svid_ends = Duration::from_secs(
             peer.expires_at()
                 .as_secs()
                 .saturating_sub(self.clock.now().as_seconds()),
         );
+        let svid_ends = svid_ends.saturating_sub(BEFORE_EXPIRY.min(svid_ends / 10));
         let jitter = random::array::<1>(self.random.as_ref()).map_or(0, |[byte]| u32::from(byte));
         let age = self
             .max_age

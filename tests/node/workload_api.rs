@@ -10,12 +10,11 @@ use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 use taskpass_identity::ca::CertificateAuthority;
 
-use crate::support::eventually;
 use crate::support::http;
 use crate::support::installation::{BROKER, Installation, write_private};
 use crate::support::local::Local;
 use crate::support::process::Process;
-use crate::support::python;
+use crate::support::{eventually, go_client, python};
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 
@@ -23,18 +22,6 @@ fn client(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/clients")
         .join(name)
-}
-
-/// The client of the official Go library, which `./check --setup` builds.
-fn go_client() -> PathBuf {
-    let tools = python().ancestors().nth(3).unwrap().to_owned();
-    let built = tools.join("bin/workload-api-client");
-    assert!(
-        built.exists(),
-        "no {}: type ./check --setup",
-        built.display()
-    );
-    built
 }
 
 /// A running `taskpass dev` in a folder of its own.
@@ -70,7 +57,7 @@ impl Dev {
 
     /// Runs a client to its end and answers its lines.
     fn run(&self, command: &mut Command) -> Vec<Value> {
-        let socket = self.folder.path().join("dev/workload-api.sock");
+        let socket = self.folder.path().join("dev/spiffe@workload-api.sock");
         let output = command
             .env(
                 "SPIFFE_ENDPOINT_SOCKET",
@@ -95,6 +82,19 @@ async fn the_official_go_library_is_a_client_of_dev() {
     let said = dev.run(Command::new(go_client()).arg(&dev.broker).arg(BROKER));
     assert_eq!(said[0]["ids"], both);
     assert_eq!(said[0]["hints"], json!(["prod/ci/docs", "prod/docs-api"]));
+    assert_eq!(said[1]["called"], BROKER);
+    assert_eq!(said[2]["rotated"], CI);
+    assert_eq!(said[3]["called"], BROKER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_python_library_is_a_client_of_dev() {
+    let dev = Dev::start().await;
+    let mut command = Command::new(python());
+    command.arg(client("workload_api_client.py"));
+    let said = dev.run(command.arg(&dev.broker).arg(BROKER));
+    let both = json!([CI, "spiffe://acme.example/prod/docs-api"]);
+    assert_eq!(said[0]["ids"], both);
     assert_eq!(said[1]["called"], BROKER);
     assert_eq!(said[2]["rotated"], CI);
     assert_eq!(said[3]["called"], BROKER);

@@ -55,3 +55,15 @@ pub(crate) fn python() -> PathBuf {
     );
     python
 }
+
+/// The client of the official SPIFFE library for Go, which `./check --setup` builds.
+pub(crate) fn go_client() -> PathBuf {
+    let tools = python().ancestors().nth(3).unwrap().to_owned();
+    let built = tools.join("bin/workload-api-client");
+    assert!(
+        built.exists(),
+        "no {}: type ./check --setup",
+        built.display()
+    );
+    built
+}

@@ -24,7 +24,8 @@ Everything lies in one folder that only you can read. You are the workload `ci/d
 unless --workload says otherwise; the sample policy grants it the task `deploy-docs`.
 
 Other SPIFFE programs of yours find a Workload API in the folder, with X.509-SVIDs and bundles from the \
-same authority: several identities where --workload is given several times, each with its path as its hint.";
+same authority: several identities where --workload is given several times, each with its path as its hint. Set \
+SPIFFE_ENDPOINT_SOCKET as the greeting says: with that name of the socket the libraries for Go and for Python work.";
 
 const EXAMPLES: &str = "\
 Examples:

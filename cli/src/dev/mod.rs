@@ -105,7 +105,7 @@ pub(crate) async fn run(
     };
     let (broker, agent, running) = configure(&stage, workload, ports)?;
     let first = workload_api::issue(&stage.authority, &workloads)?;
-    let (api, told) = DevWorkloadApi::bind(&running.workload_api, first)?;
+    let (api, told) = DevWorkloadApi::bind(stage.folder(), first)?;
 
     let mut parts: JoinSet<Result<(), DevError>> = JoinSet::new();
     let stop = shutdown.clone();
@@ -171,7 +171,7 @@ fn configure(
     let running = Running {
         agent_socket: folder.join(format!("{AGENT}.sock")),
         admin_socket: folder.join("admin.sock"),
-        workload_api: folder.join("workload-api.sock"),
+        workload_api: workload_api::name(folder),
         policy: folder.join("policy"),
         workload: workload.clone(),
         ports,

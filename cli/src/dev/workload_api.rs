@@ -5,7 +5,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
@@ -33,6 +33,13 @@ use tonic::{Request, Response, Status};
 use crate::stage::authority::Authority;
 use crate::stage::{StageError, TRUST_DOMAIN};
 
+/// The socket.
+const SOCKET: &str = "workload-api.sock";
+/// Its other name. Libraries upon gRPC's C core (Python's, for one) send the path of a socket as `:authority`,
+/// percent-encoded, and HTTP libraries in Rust refuse a host with `%`, as RFC 9110 has it. What stands in front of
+/// an `@` is no part of the host.
+const NAME: &str = "spiffe@workload-api.sock";
+
 type Messages<M> = Pin<Box<dyn Stream<Item = Result<M, Status>> + Send>>;
 
 /// The API on its socket, before it serves.
@@ -45,18 +52,18 @@ pub(super) struct DevWorkloadApi {
 pub(super) struct Told(watch::Sender<X509svidResponse>);
 
 impl DevWorkloadApi {
-    /// Takes the socket; its directory is private to its owner already.
-    pub(super) fn bind(socket: &Path, first: X509svidResponse) -> Result<(Self, Told), StageError> {
+    /// Takes the socket in a folder that is private to its owner already.
+    pub(super) fn bind(folder: &Path, first: X509svidResponse) -> Result<(Self, Told), StageError> {
+        let (socket, name) = (folder.join(SOCKET), name(folder));
         let failed = |source| StageError::File {
-            path: PathBuf::from(socket),
+            path: socket.clone(),
             source,
         };
-        match fs::remove_file(socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let listener = UnixListener::bind(socket).map_err(failed)?;
-        fs::set_permissions(socket, Permissions::from_mode(0o600)).map_err(failed)?;
+        remove(&socket)?;
+        remove(&name)?;
+        let listener = UnixListener::bind(&socket).map_err(failed)?;
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).map_err(failed)?;
+        symlink(SOCKET, &name).map_err(failed)?;
         let told = watch::Sender::new(first);
         let service = Service {
             told: told.subscribe(),
@@ -77,6 +84,11 @@ impl DevWorkloadApi {
     }
 }
 
+/// The name of the socket that clients of every language can use.
+pub(super) fn name(folder: &Path) -> PathBuf {
+    folder.join(NAME)
+}
+
 impl Told {
     /// Tells every stream the new state.
     pub(super) fn tell(&self, state: X509svidResponse) {
@@ -95,6 +107,16 @@ pub(super) fn issue(
         svids: workloads.iter().map(one).collect::<Result<_, _>>()?,
         ..X509svidResponse::default()
     })
+}
+
+fn remove(path: &Path) -> Result<(), StageError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StageError::File {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
 }
 
 struct Service {

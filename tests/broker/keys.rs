@@ -8,11 +8,10 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
 use crate::support::client::{Client, token, wanted};
-use crate::support::installation::{Installation, POLICY, Plan, write_private};
+use crate::support::installation::{Installation, POLICY, Plan, TRUST_DOMAIN, write_private};
 use crate::support::operator::Operator;
 use crate::support::process::BINARY;
-use crate::support::python;
-use crate::support::{eventually, http};
+use crate::support::{eventually, go_client, http, python};
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 const VERIFIER: &str = "spiffe://acme.example/prod/docs-api";
@@ -204,6 +203,12 @@ print(json.dumps(jwt.decode(token, key.key, algorithms=["RS256"], audience="http
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&claims[name], value, "{name}");
     }
+    let plain = token(by_name("docs-api"));
+    let (is_svid, said) = verified_by_spiffe(&broker, "https://tickets.acme.example", svid).await;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert!(is_svid && said["id"] == CI, "{said}");
+    let (is_svid, said) = verified_by_spiffe(&broker, "https://docs.acme.example", plain).await;
+    assert!(!is_svid && said.contains("typ"), "{said}");
     let renewed = client
         .renew(&by_name("tickets-api").lease_id, 1)
         .await
@@ -213,11 +218,26 @@ print(json.dumps(jwt.decode(token, key.key, algorithms=["RS256"], audience="http
         header,
         "and alike in every generation"
     );
-    let plain = self::header(token(by_name("docs-api")));
+    let plain = self::header(plain);
     assert_eq!(
         (&plain["alg"], &plain["typ"]),
         (&"ES256".into(), &"at+jwt".into())
     );
+}
+
+/// Whether the official SPIFFE library takes a token for a JWT-SVID, with the broker's key set as the
+/// trust domain's.
+async fn verified_by_spiffe(broker: &Installation, audience: &str, token: &str) -> (bool, String) {
+    let keys = broker.path("keys.json");
+    fs::write(&keys, key_set(broker).await.to_string()).unwrap();
+    let output = Command::new(go_client())
+        .args(["verify", TRUST_DOMAIN])
+        .arg(&keys)
+        .args([audience, token])
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 // The official Go library as a client of a Workload API: fetches SVIDs, waits for a rotation, and
-// calls a server over mutual TLS. One line of JSON for each step.
+// calls a server over mutual TLS. Also as a verifier of JWT-SVIDs. One line of JSON for each step.
 //
 //	workload-api-client ADDRESS SPIFFE-ID
+//	workload-api-client verify TRUST-DOMAIN KEY-SET-FILE AUDIENCE TOKEN
 package main
 
 import (
@@ -13,16 +14,42 @@ import (
 	"os"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := perform(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func perform(arguments []string) error {
+	if len(arguments) == 5 && arguments[0] == "verify" {
+		return verify(arguments[1], arguments[2], arguments[3], arguments[4])
+	}
+	return run(arguments[0], arguments[1])
+}
+
+func verify(domain, keySet, audience, token string) error {
+	trustDomain, err := spiffeid.TrustDomainFromString(domain)
+	if err != nil {
+		return err
+	}
+	bundle, err := jwtbundle.Load(trustDomain, keySet)
+	if err != nil {
+		return err
+	}
+	svid, err := jwtsvid.ParseAndValidate(token, bundle, []string{audience})
+	if err != nil {
+		return err
+	}
+	tell(map[string]any{"id": svid.ID.String(), "audience": svid.Audience})
+	return nil
 }
 
 func run(address, server string) error {

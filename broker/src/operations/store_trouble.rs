@@ -79,19 +79,23 @@ impl Operations {
     /// Remembers the trouble, and tells a caller that nothing was issued.
     pub(super) fn store_failed(&self, error: &StoreError) -> Refusal {
         let kind = error.kind.as_str();
-        tracing::error!(
-            error.kind = kind,
-            error.message = error.message,
-            "the store failed"
-        );
         metrics::counter!("taskpass_store_errors_total", "kind" => kind).increment(1);
         let mut trouble = self.store_trouble.since.lock();
+        let is_known = matches!(trouble.as_ref(), Some((_, known)) if known.kind == error.kind);
         let (_, known) = trouble.get_or_insert_with(|| (self.now(), error.clone()));
         // The newest trouble is the one to mend, and damage is worse than any.
         if known.kind != StoreErrorKind::Corrupt {
             *known = error.clone();
         }
         drop(trouble);
+        // Once for all calls that meet it: the log may lie on the very disk that is full.
+        if !is_known {
+            tracing::error!(
+                error.kind = kind,
+                error.message = error.message,
+                "the store failed"
+            );
+        }
         Refusal::new(
             Reason::StoreUnavailable,
             "the broker cannot record it, so nothing was issued; try again",

@@ -5,5 +5,6 @@ mod endings;
 mod local_interface;
 mod outage;
 mod renewal;
+mod spire;
 mod upgrade;
 mod workload_api;

@@ -56,10 +56,15 @@ pub(crate) fn python() -> PathBuf {
     python
 }
 
-/// The client of the official SPIFFE library for Go, which `./check --setup` builds.
+/// The client of the official SPIFFE library for Go.
 pub(crate) fn go_client() -> PathBuf {
+    tool("workload-api-client")
+}
+
+/// A program that `./check --setup` builds.
+pub(crate) fn tool(name: &str) -> PathBuf {
     let tools = python().ancestors().nth(3).unwrap().to_owned();
-    let built = tools.join("bin/workload-api-client");
+    let built = tools.join("bin").join(name);
     assert!(
         built.exists(),
         "no {}: type ./check --setup",

@@ -12,18 +12,18 @@ use crate::failure::Failure;
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
-  taskpass store backup /var/backups/taskpass/taskpass-2026-05-01.db
+  taskpass store backup /var/lib/taskpass/backups/taskpass-2026-05-01.db
   taskpass store backup monday.db --output json";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
   taskpass store check /var/lib/taskpass/taskpass.db
-  taskpass store check /var/backups/taskpass/taskpass-2026-05-01.db --output json";
+  taskpass store check /var/lib/taskpass/backups/taskpass-2026-05-01.db --output json";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
   systemctl stop taskpass-broker
-  taskpass store restore /var/backups/taskpass/taskpass-2026-05-01.db --into /var/lib/taskpass/taskpass.db
+  taskpass store restore /var/lib/taskpass/backups/taskpass-2026-05-01.db --into /var/lib/taskpass/taskpass.db
   systemctl start taskpass-broker";
 
 const RESTORE_ABOUT: &str = "\

@@ -63,6 +63,11 @@ impl Copy {
         Ok(Self { path })
     }
 
+    /// Where it is until it has its name.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Copies every page as it is at this moment. The writer goes on meanwhile.
     pub(super) fn fill(
         &self,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use super::open::OpenError;
@@ -58,6 +58,18 @@ pub(super) fn ends_within_a_page(path: &Path) -> bool {
 /// Syncs the directory that a file stands in.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory(path)).and_then(|directory| directory.sync_all())
+}
+
+/// Makes a file the property of whoever owns the directory that it stands in.
+///
+/// The broker's user has to be able to open what root put there for it. A symbolic link is not followed: that user
+/// could have put it there.
+pub(super) fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
+    let (file, directory) = (fs::symlink_metadata(path)?, fs::metadata(directory(path))?);
+    if file.uid() == directory.uid() {
+        return Ok(());
+    }
+    lchown(path, Some(directory.uid()), Some(directory.gid()))
 }
 
 fn directory(path: &Path) -> &Path {

@@ -28,6 +28,17 @@ pub enum RestoreError {
     /// A backup cannot replace itself.
     #[error("`{}` is the store itself; name a backup of it", .0.display())]
     Itself(PathBuf),
+    /// It could not be given to the broker's user.
+    #[error(
+        "`{}` cannot be given to the owner of its directory: {source}; restore as that user or as root",
+        path.display()
+    )]
+    Owner {
+        /// The copy, or the lock beside it.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// It could not be copied.
     #[error(transparent)]
     Copy(#[from] BackupError),
@@ -44,8 +55,9 @@ pub struct Replaced {
 
 /// Copies a backup to the place of a store; `now` goes into names and into a copy that says of itself nothing.
 ///
-/// The store that is there is moved aside, never deleted. The next start of a broker notices the backup, ends
-/// what was open in it, and begins a new epoch. Killed at any moment, it can be done again.
+/// The store that is there is moved aside, never deleted; the copy belongs to the owner of its directory. The
+/// next start of a broker notices the backup, ends what was open in it, and begins a new epoch. Killed at any
+/// moment, it can be done again.
 pub fn restore(backup: &Path, into: &Path, now: UnixMillis) -> Result<Replaced, RestoreError> {
     if is_same_file(backup, into) {
         return Err(RestoreError::Itself(into.to_owned()));
@@ -62,6 +74,12 @@ pub fn restore(backup: &Path, into: &Path, now: UnixMillis) -> Result<Replaced, 
     let source = connection::reading(backup).map_err(BackupError::from)?;
     copy.fill(&source, &mut |_| true)?;
     copy.finish(now)?;
+    for path in [copy.path(), &files::beside(into, ".lock")] {
+        files::give_to_owner_of_directory(path).map_err(|source| RestoreError::Owner {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
     let before = put_aside(into, now)?;
     crash_points::reach(Point::RestoreHalf);
     copy.replace(into)?;

@@ -12,7 +12,7 @@ use crate::support::client::{Client, token};
 use crate::support::fault::Fault;
 use crate::support::installation::Installation;
 use crate::support::process::{BINARY, Process};
-use crate::support::{eventually, http};
+use crate::support::{eventually, http, skipped};
 
 /// What a fault makes of calls on the log of the store, and the kind of trouble that operators see.
 const FAULTS: [(&str, &str); 4] = [
@@ -253,9 +253,4 @@ fn can_mount() -> bool {
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .output();
     tried.is_ok_and(|tried| tried.status.success()) && Path::new("/mnt").is_dir()
-}
-
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
-pub(super) fn skipped(what: &str, why: &str) {
-    eprintln!("NOT TESTED: {what}: {why}");
 }

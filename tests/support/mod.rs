@@ -39,6 +39,12 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
         .unwrap_or_else(|_| panic!("never happened: {what}"))
 }
 
+/// Says that something was not tested, and why.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+pub(crate) fn skipped(what: &str, why: &str) {
+    eprintln!("NOT TESTED: {what}: {why}");
+}
+
 /// The Python with the packages of `tests/requirements.txt`, which `./check --setup` installs.
 #[allow(
     clippy::disallowed_methods,

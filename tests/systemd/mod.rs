@@ -1,5 +1,8 @@
 //! The units in examples/systemd: what systemd itself says of them, and what can be tried without it.
 
+mod machine;
+mod units;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::net::UnixDatagram;

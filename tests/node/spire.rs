@@ -18,6 +18,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an example, which reads the clock itself"
+)]
+#[path = "../../examples/direct-client/client.rs"]
+mod direct_client;
+
 use crate::support::client::{Client, Refused, token, wanted};
 use crate::support::installation::{BROKER, Installation, POLICY, Plan, TRUST_DOMAIN};
 use crate::support::local::Local;
@@ -41,6 +48,7 @@ async fn svids_and_authorities_of_a_real_spire_rotate_without_a_failed_call() {
     for id in [BROKER, AGENTS, DIRECT, VERIFIER] {
         spire.entry(id);
     }
+    spire.entry_with_hint("spiffe://acme.example/prod/ci/hinted", "direct");
     let mut broker = broker_of(&spire).await;
     let _agent = agent_of(&spire, &broker).await;
     let mut tasks = JoinSet::new();
@@ -82,6 +90,15 @@ async fn svids_and_authorities_of_a_real_spire_rotate_without_a_failed_call() {
     );
     let log = broker.broker.log();
     assert!(!log.contains("has a problem"), "{log}");
+
+    let places = direct_client::Places {
+        workload_api: Endpoint::parse(&spire.endpoint()).unwrap(),
+        identity: Selection::Hint("direct".to_owned()),
+        broker: broker.workload,
+        broker_id: BROKER.parse().unwrap(),
+    };
+    let had = direct_client::perform(places).await.unwrap();
+    assert_eq!(had, ["docs-api", "tickets-api"]);
 }
 
 /// Calls, and once more what never left because the connection ended just then: gRPC for Go does so by itself.
@@ -155,12 +172,17 @@ impl Spire {
 
     /// Gives this user an identity.
     fn entry(&self, id: &str) {
+        self.entry_with_hint(id, "");
+    }
+
+    fn entry_with_hint(&self, id: &str, hint: &str) {
         let user = format!("unix:uid:{}", rustix::process::geteuid().as_raw());
         let command = [
             ["entry", "create"],
             ["-parentID", NODE],
             ["-selector", &user],
             ["-spiffeID", id],
+            ["-hint", hint],
         ];
         ask(self.folder.path(), &command.concat()).unwrap();
     }

@@ -50,16 +50,23 @@ impl Stream {
     }
 
     pub(crate) async fn beat(&mut self, opened: Vec<String>) {
+        self.say(opened).await.unwrap();
+    }
+
+    /// Says that it lives; nobody may be there to hear it.
+    pub(crate) async fn try_to_beat(&mut self) -> Option<()> {
+        self.say(vec![]).await
+    }
+
+    async fn say(&mut self, opened: Vec<String>) -> Option<()> {
         let beat = Beat {
             opened,
             ended: vec![],
         };
-        self.up
-            .send(v1::HeartbeatRequest {
-                message: Some(Up::Beat(beat)),
-            })
-            .await
-            .unwrap();
+        let request = v1::HeartbeatRequest {
+            message: Some(Up::Beat(beat)),
+        };
+        self.up.send(request).await.ok()
     }
 
     pub(crate) async fn next(&mut self) -> Option<Down> {

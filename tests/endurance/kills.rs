@@ -1,7 +1,11 @@
 //! `kill -9`: at named points, in the middle of system calls, and at random under load.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use taskpass_proto::v1;
+use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use super::ledger::{CI, Ledger, Load, installation, plan, policy};
 use crate::broker::liveness::Stream;
@@ -85,6 +89,7 @@ async fn nothing_is_lost_by_kills_at_random_and_living_holders_keep_their_jobs()
     let kept = announced(&mut holder).await;
     let lost = announced(&mut silent).await;
     let rounds = rounds();
+    let mut beating = JoinSet::new();
     for round in 0..rounds {
         let load = Load::start(&broker).await;
         // A different moment in each round.
@@ -92,15 +97,17 @@ async fn nothing_is_lost_by_kills_at_random_and_living_holders_keep_their_jobs()
         broker.broker.kill();
         load.stop(&mut ledger).await;
         broker.restart().await;
-        ledger.compare(&broker).await;
         let mut again = broker.client(CI).await;
         again.holder.clone_from(&holder.holder);
-        let (_, welcome) = Stream::open(&mut again, vec![kept.clone()]).await.unwrap();
+        let (stream, welcome) = Stream::open(&mut again, vec![kept.clone()]).await.unwrap();
         assert_eq!(
             welcome.gone,
             [],
             "round {round}: a job of a living holder ended"
         );
+        beating.shutdown().await;
+        beating.spawn(beat(stream));
+        ledger.compare(&broker).await;
     }
     assert!(ledger.len() > rounds, "nothing was opened under load");
     // The one that nobody announced in any round has ended by now, or does within the limit.
@@ -196,6 +203,17 @@ async fn a_kill_while_pending_ends_are_repeated_loses_none_that_was_confirmed() 
         cause_of_end(&broker, job, v1::Cause::JobClosed).await;
     }
     Ledger::default().compare(&broker).await;
+}
+
+/// Lives until the broker does not.
+async fn beat(mut stream: Stream) {
+    let mut ticks = interval(Duration::from_millis(500));
+    loop {
+        ticks.tick().await;
+        if stream.try_to_beat().await.is_none() {
+            return;
+        }
+    }
 }
 
 async fn announced(client: &mut Client) -> String {

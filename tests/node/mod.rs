@@ -5,6 +5,7 @@ mod endings;
 mod local_interface;
 mod outage;
 mod renewal;
+mod silent_workload_api;
 mod spire;
 mod upgrade;
 mod workload_api;

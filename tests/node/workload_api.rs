@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 use taskpass_identity::ca::CertificateAuthority;
@@ -101,13 +102,13 @@ async fn the_official_python_library_is_a_client_of_dev() {
 }
 
 /// A server in Python that says what it is told to.
-struct Misbehaving {
+pub(super) struct Misbehaving {
     folder: tempfile::TempDir,
     child: Child,
 }
 
 impl Misbehaving {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(python())
             .arg(client("misbehaving_workload_api.py"))
@@ -125,11 +126,25 @@ impl Misbehaving {
         Self { folder, child }
     }
 
-    fn endpoint(&self) -> String {
+    pub(super) fn endpoint(&self) -> String {
         format!("unix://{}", self.folder.path().join("api.sock").display())
     }
 
-    fn say(&self, how: &str, svids: &[Value]) {
+    /// Stops in the middle of everything: what stands says no more, and what connects is not answered.
+    pub(super) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    pub(super) fn say(&self, how: &str, svids: &[Value]) {
         let path = self.folder.path().join("say.json");
         let beside = path.with_extension("new");
         let text = json!({ "how": how, "svids": svids }).to_string();
@@ -138,7 +153,7 @@ impl Misbehaving {
     }
 
     /// Issues an SVID, `late` seconds ago, and answers how it is told of.
-    fn svid(&self, ca: &CertificateAuthority, id: &str, late: u64) -> Value {
+    pub(super) fn svid(&self, ca: &CertificateAuthority, id: &str, late: u64) -> Value {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() - late));
         let hour = Duration::from_secs(3600);
         let issued = ca.issue(&id.parse().unwrap(), hour, at).unwrap();
@@ -162,7 +177,7 @@ impl Drop for Misbehaving {
 }
 
 /// An agent of a broker, whose SVID comes from a Workload API.
-async fn agent(broker: &Installation, endpoint: &str) -> Process {
+pub(super) async fn agent(broker: &Installation, endpoint: &str) -> Process {
     let uid = rustix::process::geteuid().as_raw();
     let (folder, address) = (broker.folder.path().display(), broker.workload);
     let toml = format!(
@@ -182,7 +197,18 @@ uids = [{uid}]
     broker.start_agent("agent").await
 }
 
-async fn problems(broker: &Installation) -> String {
+/// Has a broker take its SVID from a Workload API from now on.
+pub(super) async fn take_from(broker: &mut Installation, api: &Misbehaving) {
+    let toml = fs::read_to_string(broker.path("broker.toml")).unwrap();
+    let files = "certificate = \"broker.pem\"\nkey = \"broker.key\"";
+    assert!(toml.contains(files));
+    let line = format!("workload_api = \"{}\"", api.endpoint());
+    fs::write(broker.path("broker.toml"), toml.replace(files, &line)).unwrap();
+    broker.broker.stop();
+    broker.restart().await;
+}
+
+pub(super) async fn problems(broker: &Installation) -> String {
     let (_, status) = Local::connect(&broker.path("agent.sock"))
         .await
         .get("/v1/status")
@@ -305,13 +331,7 @@ async fn the_broker_takes_its_own_from_a_workload_api_and_counts_its_trouble() {
     let api = Misbehaving::start();
     let good = api.svid(&broker.authority, BROKER, 0);
     api.say("serve", std::slice::from_ref(&good));
-    let toml = fs::read_to_string(broker.path("broker.toml")).unwrap();
-    let files = "certificate = \"broker.pem\"\nkey = \"broker.key\"";
-    assert!(toml.contains(files));
-    let line = format!("workload_api = \"{}\"", api.endpoint());
-    fs::write(broker.path("broker.toml"), toml.replace(files, &line)).unwrap();
-    broker.broker.stop();
-    broker.restart().await;
+    take_from(&mut broker, &api).await;
     api.say("serve", &[api.svid(&broker.authority, BROKER, 7200)]);
     eventually("it is counted", || async {
         let (_, metrics) = http::get(broker.operations, "/metrics").await?;

@@ -23,6 +23,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Asks again and again until the answer is there; panics when it never is.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
+    ask: impl FnMut() -> F,
+) -> T {
+    eventually_within(PATIENCE, what, ask).await
+}
+
+/// The same for what has deadlines of its own.
+pub(crate) async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
     mut ask: impl FnMut() -> F,
 ) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
@@ -34,7 +43,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, wait)
+    tokio::time::timeout(patience, wait)
         .await
         .unwrap_or_else(|_| panic!("never happened: {what}"))
 }

@@ -48,12 +48,14 @@ pub(crate) struct Load {
     answered: Arc<AtomicUsize>,
 }
 
-/// An installation that lets many jobs be open and many calls be made.
+/// A policy that lets many jobs be open, and as long as many rounds take.
 pub(crate) fn policy() -> String {
-    POLICY.replace(
-        "credentials = [\"docs-api\", \"tickets-api\"]",
-        "credentials = [\"docs-api\", \"tickets-api\"]\nmax_live_jobs = 1000000",
-    )
+    POLICY
+        .replace(
+            "credentials = [\"docs-api\", \"tickets-api\"]",
+            "credentials = [\"docs-api\", \"tickets-api\"]\nmax_live_jobs = 1000000",
+        )
+        .replace("max_duration = \"30m\"", "max_duration = \"8h\"")
 }
 
 pub(crate) async fn installation(policy: &str) -> Installation {

@@ -16,5 +16,6 @@ mod policy_past;
 mod policy_reload;
 mod renewal;
 mod revocation_stream;
+mod slow_clients;
 mod store_failures;
 mod verifier_library;

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,9 +15,15 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+/// Calls under way when the broker closes have this long; a backup is given up.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
+/// Wait this long before accepting again when the system has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who called, by the kernel's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +61,14 @@ impl AdminListener {
                 accepted = self.listener.accept() => accepted,
                 () = shutdown.cancelled() => break,
             };
-            let Ok((stream, _)) = accepted else { continue };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             let (router, uids, shutdown) = (router.clone(), Arc::clone(&uids), shutdown.clone());
             connections.spawn(async move { connection(stream, router, &uids, shutdown).await });
         }
@@ -91,7 +105,7 @@ async fn connection(stream: UnixStream, router: Router, uids: &[u32], shutdown: 
         () = shutdown.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    let _ = timeout(DRAIN_DEADLINE, connection).await;
 }
 
 /// Removes a socket that nobody listens on; refuses to touch a live one, or a file that is no socket.

@@ -3,6 +3,8 @@
 //! - [`serve`]: from a configuration to a running broker
 //! - [`check`]: looks at everything that a configuration names, and changes nothing
 //! - [`workload_listener`], [`admin_listener`]: the two faces that know their callers
+//! - `plain_listener`: the two that know nobody
+//! - [`places`]: how many connections a workload may have
 //! - [`audit`]: the audit log
 //! - [`connection`], [`health`], [`policy_source`], [`background`]: what lives as long as the broker
 
@@ -14,6 +16,8 @@ pub mod connection;
 pub mod health;
 mod metrics;
 mod own_identity;
+pub mod places;
+mod plain_listener;
 pub mod policy_source;
 mod routes;
 mod store;
@@ -266,7 +270,7 @@ pub async fn serve(
     faces.spawn(listener.serve());
     faces.spawn(admin_socket.serve(routes::admin(admin), phases.closing.clone()));
     if let Some(public) = public {
-        faces.spawn(routes::serve_plain(
+        faces.spawn(plain_listener::serve(
             public,
             discovery,
             phases.closing.clone(),
@@ -277,7 +281,7 @@ pub async fn serve(
     if let Some(monitoring) = monitoring {
         let router = crate::http::operations::router(Arc::clone(&health), metrics)
             .merge(crate::http::audit_log::router(Arc::new(audit_files)));
-        last.spawn(routes::serve_plain(monitoring, router, stop.clone()));
+        last.spawn(plain_listener::serve(monitoring, router, stop.clone()));
     }
 
     tracing::info!(broker.workload = %bound.workload, broker.id = %config.spiffe_id, "broker serves");

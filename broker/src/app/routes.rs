@@ -6,7 +6,6 @@ use axum::Router;
 use taskpass_proto::limits::{MAX_HEARTBEAT_BYTES, MAX_REQUEST_BYTES};
 use taskpass_proto::v1::admin_server::AdminServer;
 use taskpass_proto::v1::broker_server::BrokerServer;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
@@ -56,18 +55,4 @@ pub(super) async fn workload(
 /// The operator's socket.
 pub(super) fn admin(admin: AdminService) -> Router {
     Router::new().route_service("/taskpass.v1.Admin/{call}", AdminServer::new(admin))
-}
-
-/// Serves plain HTTP until `shutdown`.
-pub(super) async fn serve_plain(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) {
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "a listener failed");
-    }
 }

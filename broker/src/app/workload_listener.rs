@@ -24,12 +24,15 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::connection::{Connection, Shutdown};
+use super::places::Places;
 use crate::ports::clock::Clock;
 use crate::ports::random::{self, Random};
 
 /// A handshake that takes longer is given up.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
-/// Connections that are open at once, handshakes included.
+/// Handshakes under way at once. Nobody is known yet, so they have places of their own.
+const MAX_HANDSHAKES: usize = 1_000;
+/// Connections that are open at once.
 const MAX_CONNECTIONS: usize = 10_000;
 /// Wait this long before accepting again when the system has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -65,7 +68,8 @@ impl WorkloadListener {
     pub async fn serve(self) {
         let this = Arc::new(self);
         let connections = TaskTracker::new();
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+        let places = Arc::new(Places::new(MAX_CONNECTIONS));
         loop {
             let accepted = tokio::select! {
                 accepted = this.listener.accept() => accepted,
@@ -79,40 +83,51 @@ impl WorkloadListener {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                metrics::counter!("taskpass_handshakes_refused_total", "why" => "too_many")
-                    .increment(1);
+            let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else {
+                too_many();
                 continue;
             };
-            let this = Arc::clone(&this);
+            let (this, places) = (Arc::clone(&this), Arc::clone(&places));
             // Each handshake in a task of its own: a slow peer stalls nobody.
             connections.spawn(async move {
-                this.connection(stream).await;
-                drop(place);
+                let shaken = this.shake_hands(stream).await;
+                drop(handshake);
+                let Some((stream, peer)) = shaken else { return };
+                let Some(_place) = Places::take(&places, peer.id()) else {
+                    tracing::warn!(peer.id = %peer.id(), "too many connections");
+                    return too_many();
+                };
+                this.serve_connection(stream, peer).await;
             });
         }
         connections.close();
         connections.wait().await;
     }
 
-    async fn connection(&self, stream: TcpStream) {
+    async fn shake_hands(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, PeerSvid)> {
         let _ = stream.set_nodelay(true);
         let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
         let stream = match timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return refused(&error),
+            Ok(Err(error)) => {
+                refused(&error);
+                return None;
+            }
             Err(_) => {
                 metrics::counter!("taskpass_handshakes_refused_total", "why" => "timeout")
                     .increment(1);
                 tracing::info!("handshake refused: it took too long");
-                return;
+                return None;
             }
         };
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         match PeerSvid::verify(chain, &self.bundles.current(), self.unix_time()) {
-            Ok(peer) => self.serve_connection(stream, peer).await,
-            // The verifier let it in a moment ago; the bundle has changed since.
-            Err(error) => refused(&std::io::Error::other(error)),
+            Ok(peer) => Some((stream, peer)),
+            Err(error) => {
+                // The verifier let it in a moment ago; the bundle has changed since.
+                refused(&std::io::Error::other(error));
+                None
+            }
         }
     }
 
@@ -181,6 +196,10 @@ fn refused(error: &std::io::Error) {
     let why = failure_code(error);
     metrics::counter!("taskpass_handshakes_refused_total", "why" => why).increment(1);
     tracing::info!(error.code = why, error.message = %error, "handshake refused");
+}
+
+fn too_many() {
+    metrics::counter!("taskpass_handshakes_refused_total", "why" => "too_many").increment(1);
 }
 
 fn infallible<T>(result: Result<T, Infallible>) -> T {

@@ -1,5 +1,6 @@
 //! Promises of the broker, each against a real one.
 
+mod admin_access;
 mod bound_tokens;
 mod crash;
 mod denials;

@@ -150,23 +150,6 @@ async fn the_socket_is_its_owners_alone_and_every_call_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_not_listed_is_refused() {
-    let plan = crate::support::installation::Plan::default();
-    let mut broker = Installation::unready(plan);
-    broker.wait_until_ready().await;
-    broker.broker.stop();
-    let path = broker.path("broker.toml");
-    let toml = std::fs::read_to_string(&path).unwrap();
-    let toml = toml.replace("admin = ", "admin_uids = [4242]\nadmin = ");
-    std::fs::write(&path, toml).unwrap();
-    broker.restart().await;
-    if let Ok(mut operator) = Operator::try_connect(&broker).await {
-        let listed = operator.0.list_jobs(v1::ListJobsRequest::default()).await;
-        assert!(listed.is_err());
-    }
-}
-
-#[tokio::test]
 async fn lists_are_paged_and_filtered() {
     let broker = Installation::start().await;
     let mut client = broker.client(CI).await;

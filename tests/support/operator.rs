@@ -22,14 +22,9 @@ impl Operator {
     pub(crate) async fn try_connect(
         broker: &Installation,
     ) -> Result<Self, tonic::transport::Error> {
-        let path = broker.path("admin.sock");
-        let connector = tower::service_fn(move |_: Uri| {
-            let path = path.clone();
-            async move { UnixStream::connect(path).await.map(TokioIo::new) }
-        });
-        let endpoint = Endpoint::from_static("http://admin");
-        let channel = endpoint.connect_with_connector(connector).await?;
-        Ok(Self(AdminClient::new(channel)))
+        try_channel(broker)
+            .await
+            .map(|channel| Self(AdminClient::new(channel)))
     }
 
     /// The audit record of a decision.
@@ -86,4 +81,15 @@ impl Operator {
         let request = v1::GetJobRequest { job_id: id.into() };
         self.0.get_job(request).await.unwrap().into_inner()
     }
+}
+
+/// A connection to the operator's socket, for calls of any kind.
+pub(crate) async fn try_channel(broker: &Installation) -> Result<Channel, tonic::transport::Error> {
+    let path = broker.path("admin.sock");
+    let connector = tower::service_fn(move |_: Uri| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    let endpoint = Endpoint::from_static("http://admin");
+    endpoint.connect_with_connector(connector).await
 }

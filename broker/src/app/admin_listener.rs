@@ -127,3 +127,40 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(_) => fs::remove_file(path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// The preface of HTTP/2 and an empty SETTINGS frame (RFC 9113, section 3.4).
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    /// What the socket says first to this process, if these users are listed.
+    async fn first_byte(uids: Vec<u32>) -> io::Result<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let listener = AdminListener::bind(&path, uids).unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = listener.serve(Router::new(), shutdown.clone());
+        let asking = async {
+            let mut stream = UnixStream::connect(&path).await?;
+            let _ = stream.write_all(PREFACE).await;
+            let answer = stream.read_u8().await;
+            drop(stream);
+            shutdown.cancel();
+            answer
+        };
+        futures_util::future::join(serving, asking).await.1
+    }
+
+    #[tokio::test]
+    async fn a_user_who_is_not_listed_is_cut_off_before_a_word_is_said() {
+        let own = rustix::process::geteuid().as_raw();
+        assert!(first_byte(vec![own]).await.is_ok());
+        for uids in [vec![], vec![own + 1]] {
+            assert!(first_byte(uids).await.is_err());
+        }
+    }
+}

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
-use crate::grpc::admin::AdminService;
+use crate::grpc::admin::{AdminService, only_operators};
 use crate::grpc::broker_service::BrokerService;
 use crate::http::introspection;
 use crate::operations::Operations;
@@ -54,5 +54,6 @@ pub(super) async fn workload(
 
 /// The operator's socket.
 pub(super) fn admin(admin: AdminService) -> Router {
-    Router::new().route_service("/taskpass.v1.Admin/{call}", AdminServer::new(admin))
+    let admin = AdminServer::with_interceptor(admin, only_operators);
+    Router::new().route_service("/taskpass.v1.Admin/{call}", admin)
 }

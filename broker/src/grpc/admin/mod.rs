@@ -339,6 +339,11 @@ impl Admin for AdminService {
     }
 }
 
+/// Refuses whoever is no operator, before any method is reached: none can forget to ask.
+pub fn only_operators(request: Request<()>) -> Result<Request<()>, Status> {
+    operator(&request).map(|_| request)
+}
+
 /// Who calls, as the audit log has it.
 fn operator<T>(request: &Request<T>) -> Result<String, Status> {
     let operator = request.extensions().get::<Operator>();
@@ -349,4 +354,18 @@ fn operator<T>(request: &Request<T>) -> Result<String, Status> {
         ))
     })?;
     Ok(format!("uid {}", operator.uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_heard_but_whom_the_kernel_vouched_for() {
+        let refused = only_operators(Request::new(())).unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+        let mut request = Request::new(());
+        request.extensions_mut().insert(Operator { uid: 1000 });
+        assert!(only_operators(request).is_ok());
+    }
 }

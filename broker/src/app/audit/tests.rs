@@ -24,7 +24,7 @@ use crate::ports::clock::fake::FakeClock;
 use crate::ports::log_files::fake::FilesInMemory;
 use crate::ports::log_files::{CheckpointSigner, LogFiles};
 use crate::ports::random::fake::CountingRandom;
-use crate::ports::store::audit::{AuditQuery, AuditStore};
+use crate::ports::store::audit::{AuditQuery, AuditStore, RecordKey};
 use crate::ports::store::tree::{EntryStore, TreeStore};
 
 const ORIGIN: &str = "taskpass.acme.example/audit";
@@ -450,5 +450,26 @@ async fn details_are_erased_by_order_and_by_age_and_every_proof_still_holds() {
         .log
         .erase(Erasure::Before(NOW.plus(Duration::from_secs(1))), &order)
         .await;
-    assert_eq!(later, Ok(299));
+    // All of the 300 but the two, and not the record of their erasure.
+    assert_eq!(later, Ok(298));
+}
+
+#[tokio::test]
+async fn who_erased_what_is_never_erased() {
+    let bench = Bench::new();
+    bench.append(3).await;
+    let order = ErasureOrder {
+        by: "uid 1000".to_owned(),
+        note: "nothing to see here".to_owned(),
+    };
+    let erased = bench.log.erase(Erasure::Records(vec![2]), &order).await;
+    assert_eq!(erased, Ok(1));
+    let traces = bench.log.erase(Erasure::Records(vec![4]), &order).await;
+    assert_eq!(traces, Ok(0));
+    let tomorrow = NOW.plus(Duration::from_secs(24 * 3600));
+    let rest = bench.log.erase(Erasure::Before(tomorrow), &order).await;
+    assert_eq!(rest, Ok(2));
+    let record = bench.store.record(&RecordKey::Number(4)).unwrap().unwrap();
+    let details = record.details.unwrap();
+    assert_eq!(details["note"], json!("nothing to see here"));
 }

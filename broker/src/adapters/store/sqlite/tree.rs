@@ -7,7 +7,7 @@ use super::SqliteStore;
 use super::columns::{all, integer, number, one, optional_text, run, text};
 use super::errors::corrupt;
 use super::transaction::Transaction;
-use crate::domain::audit::Record;
+use crate::domain::audit::{Event, Record};
 use crate::ports::store::StoreError;
 use crate::ports::store::tree::{Entry, EntryStore, SaltedDetails, TreeHead, TreeStep, TreeStore};
 
@@ -106,11 +106,14 @@ fn first_gap(connection: &Connection) -> Result<Option<(u64, u64)>, StoreError> 
 }
 
 fn erase(connection: &Connection, numbers: &[u64]) -> Result<u64, StoreError> {
+    // INVARIANT: who erased what, and why, is never erased: nobody covers up the traces of an erasure.
     let sql = "UPDATE audit SET salt = NULL, details = NULL
-               WHERE number = ?1 AND (salt IS NOT NULL OR details IS NOT NULL)";
+               WHERE number = ?1 AND (salt IS NOT NULL OR details IS NOT NULL)
+                 AND leaf ->> '$.event' <> ?2";
     let mut erased = 0;
     for number in numbers {
-        erased += run(connection, sql, [integer(*number)])? as u64;
+        let values = params![integer(*number), Event::DetailsErased.as_str()];
+        erased += run(connection, sql, values)? as u64;
     }
     Ok(erased)
 }

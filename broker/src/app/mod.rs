@@ -361,3 +361,6 @@ fn listen_error(place: &impl ToString, source: io::Error) -> StartError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,15 @@ use super::revocability::Revocability;
 use super::time::UnixMillis;
 use super::token_form::TokenForm;
 
+/// A clock that runs back by no more than this was corrected, not set.
+pub const STEP_BACK: Duration = Duration::from_secs(5);
+
 /// A lease as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Its job's id and a number.
     pub id: LeaseId,
-    /// What it is a lease of; never changes but for [`Terms::bound_to`].
+    /// What it is a lease of; never changes but for [`Terms::bound_to`] and [`Terms::counts_from`].
     pub terms: Terms,
     /// Where it is in its life.
     pub state: LeaseState,
@@ -44,6 +47,10 @@ pub struct Terms {
     /// generation to another certificate of the same workload, and nothing else of these terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound_to: Option<Thumbprint>,
+    /// The first generation whose tokens still count, where it is not the first: the wall clock was set back
+    /// before it was issued, and those before it would live again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_from: Option<u32>,
 }
 
 /// One generation of a lease.
@@ -119,9 +126,15 @@ impl Lease {
         bound_to: Option<Thumbprint>,
     ) -> Result<Self, InvalidTransition> {
         match self.state {
-            LeaseState::Active(_) => Ok(Self {
+            LeaseState::Active(before) => Ok(Self {
                 state: LeaseState::Active(term),
                 terms: Terms {
+                    // INVARIANT: what expired by a clock that was set back since does not live again.
+                    counts_from: if term.issued_at.plus(STEP_BACK) < before.issued_at {
+                        Some(term.generation)
+                    } else {
+                        self.terms.counts_from
+                    },
                     // INVARIANT: a bound lease never becomes a bearer's, nor the other way round.
                     bound_to: self
                         .terms
@@ -249,6 +262,7 @@ mod tests {
             revocability: Revocability::Immediate,
             form: TokenForm::default(),
             bound_to: None,
+            counts_from: None,
         };
         let job = "job_01h455vb4pex5vsknk084sn02q".parse().unwrap();
         Lease {

@@ -90,7 +90,7 @@ impl Operations {
             .store
             .mark(lease)
             .map_err(|error| self.store_failed(&error))?;
-        let active = mark.is_some_and(|mark| mark.is_active(generation));
+        let active = mark.is_some_and(|mark| mark.is_active(generation, now));
         Ok(active.then_some(claims))
     }
 }

@@ -102,6 +102,7 @@ pub(super) fn terms(policy: &Policy, permitted: &Permitted, bindings: &Bindings)
         revocability: revocability(policy, &permitted.audience),
         form: permitted.form.clone(),
         bound_to: bindings.of(&permitted.name),
+        counts_from: None,
     }
 }
 

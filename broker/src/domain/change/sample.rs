@@ -43,6 +43,7 @@ fn lease_of(job: JobId, number: u16, ttl_seconds: u64) -> Lease {
         revocability: Revocability::Immediate,
         form: TokenForm::default(),
         bound_to: None,
+        counts_from: None,
     };
     let term = Term {
         generation: 1,

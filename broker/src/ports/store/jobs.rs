@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use std::cmp::Ordering;
 use std::sync::Arc;
 use taskpass_identity::SpiffeId;
 use taskpass_proto::ids::{JobId, LeaseId};
@@ -10,7 +11,7 @@ use super::StoreError;
 use crate::domain::cause::Cause;
 use crate::domain::change::{Current, JobWithLeases, Saved, Step};
 use crate::domain::job::Owner;
-use crate::domain::lease::LeaseState;
+use crate::domain::lease::{LeaseState, STEP_BACK};
 use crate::domain::time::UnixMillis;
 
 /// Holds jobs and leases.
@@ -67,14 +68,27 @@ pub struct Mark {
     pub job_ended: Option<Cause>,
     /// The lease's state.
     pub lease: LeaseState,
+    /// The first generation whose tokens still count ([`Terms::counts_from`]).
+    ///
+    /// [`Terms::counts_from`]: crate::domain::lease::Terms::counts_from
+    pub counts_from: Option<u32>,
 }
 
 impl Mark {
-    /// Whether the token of a generation is active: the job is open, the lease is out, and the generation was
-    /// issued.
-    pub fn is_active(&self, generation: u32) -> bool {
+    /// Whether the token of a generation is active at `now`: the job is open, the lease is out, and the
+    /// generation was issued, and not before the clock was set back.
+    pub fn is_active(&self, generation: u32, now: UnixMillis) -> bool {
         let was_issued = match self.lease {
-            LeaseState::Active(term) => generation <= term.generation,
+            LeaseState::Active(term) => match generation.cmp(&term.generation) {
+                Ordering::Less => {
+                    // INVARIANT: by a clock that has gone back behind the newest generation, the older ones are
+                    // not judged at all; once there is a next one, it says which of them still count.
+                    term.issued_at <= now.plus(STEP_BACK)
+                        && self.counts_from.is_none_or(|from| from <= generation)
+                }
+                Ordering::Equal => true,
+                Ordering::Greater => false,
+            },
             LeaseState::Intent | LeaseState::Revoking { .. } | LeaseState::Ended { .. } => false,
         };
         self.job_ended.is_none() && was_issued
@@ -189,8 +203,44 @@ mod tests {
             (None, ended, 2, false),
         ];
         for (job_ended, lease, generation, active) in cases {
-            let mark = Mark { job_ended, lease };
-            assert_eq!(mark.is_active(generation), active, "{mark:?} {generation}");
+            let mark = Mark {
+                job_ended,
+                lease,
+                counts_from: None,
+            };
+            assert_eq!(
+                mark.is_active(generation, at),
+                active,
+                "{mark:?} {generation}"
+            );
+        }
+    }
+
+    #[test]
+    fn generations_of_before_the_clock_was_set_back_do_not_count() {
+        let at = |seconds: u64| UnixMillis::new(seconds * 1000);
+        let mark = |counts_from| Mark {
+            job_ended: None,
+            lease: LeaseState::Active(Term {
+                generation: 3,
+                issued_at: at(100),
+                expires_at: at(200),
+            }),
+            counts_from,
+        };
+        // The first that counts, the generation, the time, and whether it is active.
+        let table = [
+            (None, 2, 100, true),
+            (None, 2, 95, true),
+            (None, 2, 94, false),
+            (None, 3, 94, true),
+            (Some(2), 2, 100, true),
+            (Some(3), 2, 100, false),
+            (Some(3), 3, 100, true),
+        ];
+        for (from, generation, now, active) in table {
+            let found = mark(from).is_active(generation, at(now));
+            assert_eq!(found, active, "{from:?} {generation} {now}");
         }
     }
 }

@@ -15,7 +15,8 @@ const OF_JOB: &str =
      FROM lease WHERE job = ?1 ORDER BY number";
 
 const MARK: &str =
-    "SELECT l.state, l.cause, l.ended_at, l.generation, l.issued_at, l.expires_at, j.cause
+    "SELECT l.state, l.cause, l.ended_at, l.generation, l.issued_at, l.expires_at, j.cause,
+     l.terms ->> '$.counts_from'
      FROM lease l JOIN job j ON j.id = l.job WHERE l.job = ?1 AND l.number = ?2";
 
 const INSERT: &str = "INSERT OR REPLACE INTO lease
@@ -46,6 +47,7 @@ pub(super) fn mark(connection: &Connection, id: LeaseId) -> Result<Option<Mark>,
     one(connection, MARK, key, |row| {
         Ok(Mark {
             job_ended: optional_cause(row, 6)?,
+            counts_from: row.get(7)?,
             lease: state(row)?,
         })
     })

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use serde_json::json;
 use taskpass_identity::SpiffeId;
+use taskpass_proto::ids::JobId;
 use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
+use super::gate::banned;
 use crate::domain::audit::{Event, Record};
 use crate::domain::ban::{Ban, BanTarget, Bans};
 use crate::domain::cause::Cause;
+use crate::domain::job::Owner;
 use crate::ports::store::StoreError;
 use crate::ports::store::jobs::OpenJobsOf;
 
@@ -56,6 +59,23 @@ impl Operations {
             "ban lifted"
         );
         Ok(lifted)
+    }
+
+    /// Ends a job of somebody who was banned after the gate had let its request in: whoever banned looked for
+    /// open jobs when this one was not there yet.
+    pub(super) async fn end_if_banned_meanwhile(
+        &self,
+        owner: &Owner,
+        job: JobId,
+    ) -> Result<(), Refusal> {
+        let (bans, now) = (self.bans.load_full(), self.now());
+        let ban = bans.on_workload(&owner.subject, now);
+        if ban.or_else(|| bans.on_holder(owner.holder, now)).is_none() {
+            return Ok(());
+        }
+        self.end_by_broker(job, Cause::WorkloadBanned, json!({}))
+            .await;
+        Err(banned())
     }
 
     /// The bans, those that ran out included.

@@ -188,7 +188,7 @@ impl Operations {
     }
 }
 
-fn banned() -> Refusal {
+pub(super) fn banned() -> Refusal {
     Refusal::new(
         Reason::WorkloadBanned,
         "this workload or holder is banned; ask an operator",

@@ -113,6 +113,10 @@ impl Operations {
         let candidate = self.candidate(&asked, allowed)?;
         let opened = self.commit(candidate, now).await;
         self.committed_under(policy.hash());
+        if opened.is_ok() {
+            self.end_if_banned_meanwhile(&asked.owner, request.job)
+                .await?;
+        }
         opened
     }
 

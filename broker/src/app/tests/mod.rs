@@ -3,6 +3,7 @@
 //! Callers come as the gate lets them through, so that whatever may happen between the gate and the commit can be
 //! made to happen.
 
+mod bans;
 mod clock;
 mod introspection;
 

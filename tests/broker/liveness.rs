@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use crate::support::client::{Client, Refused};
+use crate::support::client::{Client, Refused, random};
 use crate::support::eventually;
-use crate::support::installation::Installation;
+use crate::support::installation::{Installation, Plan};
 use crate::support::operator::Operator;
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
@@ -263,4 +263,30 @@ async fn a_stream_that_does_not_begin_with_a_greeting_is_refused() {
         .unwrap_err()
         .into();
     assert_eq!(refused.reason, "REQUEST_INVALID");
+}
+
+#[tokio::test]
+async fn holders_that_nobody_knows_are_counted_and_one_with_jobs_is_always_heard() {
+    let plan = Plan {
+        more: "[limits]\ncalls_per_second = 1\ncall_burst = 10",
+        ..Plan::default()
+    };
+    let broker = Installation::with(plan).await;
+    let mut known = broker.client(CI).await;
+    let opened = announced(&mut known).await;
+    let mut limited = 0;
+    for _ in 0..40 {
+        let mut stranger = known.clone();
+        stranger.holder.secret = random::<32>().to_vec();
+        if let Err(refused) = Stream::open(&mut stranger, vec![]).await {
+            assert_eq!(refused.reason, "RATE_LIMITED");
+            limited += 1;
+        }
+    }
+    assert!(limited > 0);
+    for _ in 0..5 {
+        let jobs = vec![opened.job_id.clone()];
+        let (_, welcome) = Stream::open(&mut known, jobs).await.unwrap();
+        assert!(welcome.gone.is_empty());
+    }
 }

@@ -98,6 +98,11 @@ impl Sessions {
         });
     }
 
+    /// Whether a holder has been heard of within the limit.
+    pub fn knows(&self, owner: &Owner) -> bool {
+        self.by_owner.contains_key(owner)
+    }
+
     /// Checks a call's incarnation against the known one without counting it as a sign of life.
     pub fn check(&self, owner: &Owner, incarnation: u64) -> Heard {
         match self.by_owner.get(owner) {

@@ -47,6 +47,10 @@ impl HeartbeatStream {
         let hello = requests::hello(hello).map_err(refused)?;
         let caller = self.gate.admit(self.connection.peer(), CallKind::GivesBack);
         let caller = caller.map_err(refused)?;
+        if !self.operations.knows_holder(&caller, &hello.holder) {
+            let counted = self.gate.admit(self.connection.peer(), CallKind::Asks);
+            counted.map_err(refused)?;
+        }
         let greeted = self
             .operations
             .greet(&caller, hello)

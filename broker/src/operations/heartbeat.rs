@@ -46,6 +46,23 @@ pub struct HolderStream {
 }
 
 impl Operations {
+    /// Whether a holder has been heard of before, as far as can be told: while the store cannot be read, it has.
+    ///
+    /// The stream of one that has jobs is never refused for the number of calls. A holder that nobody knows
+    /// leaves a row and a session behind, and is counted like any call that asks.
+    pub fn knows_holder(&self, caller: &Caller, holder: &HolderClaim) -> bool {
+        let owner = Owner {
+            subject: caller.subject.clone(),
+            holder: holder.secret.hash(),
+        };
+        let is_live = self.sessions.lock().knows(&owner);
+        is_live
+            || self
+                .store
+                .session(&owner)
+                .map_or(true, |known| known.is_some())
+    }
+
     /// Begins a stream: the announced jobs are expected to be announced from now on.
     pub async fn greet(&self, caller: &Caller, hello: Hello) -> Result<Greeted, Refusal> {
         let owner = self.admit_holder(caller, &hello.holder).await?;

@@ -336,3 +336,33 @@ async fn what_is_over_is_pruned_and_the_numbers_go_on() {
     let entry = watcher.entry().await;
     assert_eq!((entry.number, job(&entry)), (4, &*job_id));
 }
+
+#[tokio::test]
+async fn one_verifier_has_no_more_streams_than_its_share() {
+    let plan = Plan {
+        more: "[limits]\ncalls_per_second = 10000\ncall_burst = 10000",
+        ..Plan::default()
+    };
+    let broker = Installation::with(plan).await;
+    let mut open = Vec::new();
+    let refused = 'full: loop {
+        let client = broker.client(VERIFIER).await;
+        // As many as a connection may have.
+        for _ in 0..100 {
+            match Watcher::try_open(client.clone(), 0, b"").await {
+                Ok(watcher) => open.push(watcher),
+                Err(refused) => break 'full refused,
+            }
+        }
+    };
+    assert_eq!(
+        (open.len(), refused.reason.as_str()),
+        (1000, "RATE_LIMITED")
+    );
+    open.pop();
+    eventually("a place is free again", async || {
+        let client = broker.client(VERIFIER).await;
+        Watcher::try_open(client, 0, b"").await.ok()
+    })
+    .await;
+}

@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use super::heartbeat_stream::HeartbeatStream;
 use super::refusals::refused;
-use super::revocation_stream::RevocationStream;
+use super::revocation_stream::{MAX_STREAMS, RevocationStream};
 use super::{answers, requests};
 use crate::app::connection::Connection;
+use crate::app::places::Places;
 use crate::crash_points::{self, Point};
 use crate::operations::Operations;
 use crate::operations::gate::{CallKind, Caller, Gate};
@@ -24,12 +25,17 @@ use crate::operations::gate::{CallKind, Caller, Gate};
 pub struct BrokerService {
     operations: Arc<Operations>,
     gate: Arc<Gate>,
+    revocation_streams: Arc<Places>,
 }
 
 impl BrokerService {
     /// Answers with these use cases whom the gate admits.
     pub fn new(operations: Arc<Operations>, gate: Arc<Gate>) -> Self {
-        Self { operations, gate }
+        Self {
+            operations,
+            gate,
+            revocation_streams: Arc::new(Places::new(MAX_STREAMS)),
+        }
     }
 
     fn admit<T>(&self, request: &Request<T>, kind: CallKind) -> Result<Caller, Status> {
@@ -154,6 +160,7 @@ impl Broker for BrokerService {
     ) -> Result<Response<Self::WatchRevocationsStream>, Status> {
         let connection = connection(&request)?;
         let stream = RevocationStream {
+            places: Arc::clone(&self.revocation_streams),
             operations: Arc::clone(&self.operations),
             gate: Arc::clone(&self.gate),
             connection,

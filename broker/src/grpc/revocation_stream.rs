@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::Stream;
+use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
 use taskpass_proto::time::{timestamp_from_millis, to_wire};
 use taskpass_proto::v1;
@@ -17,6 +18,7 @@ use tonic::Status;
 
 use super::refusals::refused;
 use crate::app::connection::{Connection, RECONNECT_WITHIN};
+use crate::app::places::Places;
 use crate::domain::revocation::{NumberedRevocation, Revoked};
 use crate::operations::Operations;
 use crate::operations::gate::{CallKind, Gate};
@@ -25,10 +27,14 @@ use crate::operations::watch_revocations::{
 };
 
 /// Messages waiting for a slow verifier; beyond, the stream waits and reads no further.
-const WAITING: usize = 64;
+const WAITING: usize = 4;
+
+/// Streams that are open at once. As with connections, one verifier gets a quarter of them.
+pub(super) const MAX_STREAMS: usize = 4_000;
 
 /// What a stream needs.
 pub(super) struct RevocationStream {
+    pub(super) places: Arc<Places>,
     pub(super) operations: Arc<Operations>,
     pub(super) gate: Arc<Gate>,
     pub(super) connection: Arc<Connection>,
@@ -50,9 +56,18 @@ impl RevocationStream {
         };
         let watch = self.operations.watch_revocations(&caller, &from);
         let watch = watch.map_err(refused)?;
+        let place = Places::take(&self.places, &caller.subject).ok_or_else(|| {
+            refused(Refusal::new(
+                Reason::RateLimited,
+                "too many streams of this verifier are open; one for each process is enough",
+            ))
+        })?;
         let (answers, receiver) = mpsc::channel(WAITING);
         let connection = Arc::clone(&self.connection);
-        connection.spawn(self.run(watch, answers));
+        connection.spawn(async move {
+            self.run(watch, answers).await;
+            drop(place);
+        });
         Ok(ReceiverStream::new(receiver))
     }
 

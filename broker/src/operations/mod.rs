@@ -69,7 +69,7 @@ pub struct Operations {
     bans: ArcSwap<Bans>,
     sessions: Mutex<Sessions>,
     notices: notices::Notices,
-    pending_ends: pending_ends::PendingEnds,
+    pub(crate) pending_ends: pending_ends::PendingEnds,
     denials: denials::Denials,
     clock_guard: Mutex<ClockGuard>,
     store_trouble: store_trouble::StoreTrouble,

@@ -77,7 +77,7 @@ impl Operations {
     }
 
     /// Remembers the trouble, and tells a caller that nothing was issued.
-    pub(super) fn store_failed(&self, error: &StoreError) -> Refusal {
+    pub(crate) fn store_failed(&self, error: &StoreError) -> Refusal {
         let kind = error.kind.as_str();
         metrics::counter!("taskpass_store_errors_total", "kind" => kind).increment(1);
         let mut trouble = self.store_trouble.since.lock();

@@ -5,7 +5,13 @@
 
 mod bans;
 mod clock;
+mod holders;
 mod introspection;
+mod lifetimes;
+mod pending;
+mod policy;
+mod silence;
+mod soundness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -218,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_is_told_again_is_never_forgotten_earlier() {
+        let told = |until| Update::Revoked {
+            number: 1,
+            revocation: Revocation {
+                until,
+                ..revocation(7)
+            },
+        };
+        let mut set = after(&[told(UNTIL), told(UNTIL - 1)]);
+        set.forget(UNTIL);
+        assert_eq!(set.standing(lease(7), Duration::ZERO), Standing::Revoked);
+    }
+
+    #[test]
     fn is_good_only_once_it_has_heard_everything() {
         use Standing::{Good, Revoked, Stale};
         // What was heard, and then what a lease that was not named and one that was are worth.

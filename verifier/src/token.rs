@@ -211,6 +211,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_token_that_is_too_long_is_not_looked_at() {
+        let issuer = Issuer::new();
+        let long = with(claims(), "scope", &json!("x".repeat(MAX_BYTES)));
+        let token = issuer.sign(&header(), &long);
+        assert!(check(&issuer, &token, None).is_err_and(|why| why == Refused::Malformed));
+        let short = with(claims(), "scope", &json!("x".repeat(MAX_BYTES / 2)));
+        assert!(check(&issuer, &issuer.sign(&header(), &short), None).is_ok());
+    }
+
+    #[test]
     fn a_good_token_says_what_it_says() {
         let issuer = Issuer::new();
         let found = check(&issuer, &issuer.sign(&header(), &claims()), None).unwrap();

@@ -20,6 +20,8 @@ use crate::token::{Expected, Signed};
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 /// The broker tells of an end for five minutes longer than its token lives: leeway, and a clock that is behind.
 const MAX_LEEWAY: Duration = Duration::from_secs(120);
+/// The broker speaks every 5 s.
+const MIN_MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// Whose tokens a server takes, and where the broker is.
 #[derive(Debug, Clone)]
@@ -75,12 +77,7 @@ pub fn open(settings: Settings, identity: &TlsIdentity) -> Result<(Verifier, Kee
         leeway,
         max_silence,
     } = settings;
-    if leeway > MAX_LEEWAY {
-        return Err(OpenError::Leeway { given: leeway });
-    }
-    if max_silence < Duration::from_secs(10) {
-        return Err(OpenError::MaxSilence { given: max_silence });
-    }
+    check_limits(leeway, max_silence)?;
     let shared = Arc::new(Shared::new(Arc::new(SystemClock), max_silence));
     let link = Link::new(&broker, broker_id, identity)?;
     let keeper = Keeper::new(link, Arc::clone(&shared), max_silence);
@@ -90,6 +87,16 @@ pub fn open(settings: Settings, identity: &TlsIdentity) -> Result<(Verifier, Kee
         leeway,
     });
     Ok((Verifier { shared, expected }, keeper))
+}
+
+fn check_limits(leeway: Duration, max_silence: Duration) -> Result<(), OpenError> {
+    if leeway > MAX_LEEWAY {
+        return Err(OpenError::Leeway { given: leeway });
+    }
+    if max_silence < MIN_MAX_SILENCE {
+        return Err(OpenError::MaxSilence { given: max_silence });
+    }
+    Ok(())
 }
 
 impl Settings {
@@ -269,5 +276,15 @@ mod tests {
         verifier.shared.hear(&everything());
         assert_eq!(verifier.check(&token), Err(Refused::NoKeys));
         assert!(!verifier.is_ready());
+    }
+
+    #[test]
+    fn clocks_and_silence_are_forgiven_within_limits_only() {
+        let limits = |leeway, silence| {
+            check_limits(Duration::from_secs(leeway), Duration::from_secs(silence))
+        };
+        assert!(limits(120, 10).is_ok());
+        assert!(matches!(limits(121, 10), Err(OpenError::Leeway { .. })));
+        assert!(matches!(limits(0, 9), Err(OpenError::MaxSilence { .. })));
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::policy_files::{self, SourceError};
-use crate::domain::policy::{Installation, Policy, SourceFile};
+use crate::domain::policy::{Diagnostic, Installation, Policy, SourceFile};
 use crate::operations::Operations;
 
 /// How often the files are looked at.
@@ -17,17 +17,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Where policy comes from.
 pub struct PolicySource {
+    files: Arc<Files>,
+    seen: Mutex<Option<Vec<SourceFile>>>,
+}
+
+/// The files of a policy.
+struct Files {
     directory: PathBuf,
     installation: PathBuf,
-    seen: Mutex<Option<Vec<SourceFile>>>,
 }
 
 impl PolicySource {
     /// Policy from a directory, checked against the installation's facts.
     pub fn new(directory: PathBuf, installation: PathBuf) -> Self {
         Self {
-            directory,
-            installation,
+            files: Arc::new(Files {
+                directory,
+                installation,
+            }),
             seen: Mutex::new(None),
         }
     }
@@ -35,14 +42,18 @@ impl PolicySource {
     /// Reads, compiles and installs. A bad file changes nothing; the error says where and what to do.
     pub async fn reload(&self, operations: &Operations) -> Result<bool, String> {
         let mut seen = self.seen.lock().await;
-        let files = self.read().map_err(|error| error.to_string());
-        let outcome = match files {
-            Ok(files) => {
-                let outcome = self.install(&files, operations).await;
+        let outcome = match self.aside(Files::read_and_compile).await {
+            Ok((files, compiled)) => {
                 *seen = Some(files);
-                outcome
+                match compiled {
+                    Ok(policy) => operations
+                        .install_policy(policy)
+                        .await
+                        .map_err(|error| error.to_string()),
+                    Err(why) => Err(why),
+                }
             }
-            Err(error) => Err(error),
+            Err(why) => Err(why),
         };
         if let Err(why) = &outcome {
             operations.refuse_policy(why.clone()).await;
@@ -72,34 +83,52 @@ impl PolicySource {
     }
 
     async fn has_changed(&self) -> bool {
-        let seen = self.seen.lock().await;
-        match (self.read(), seen.as_ref()) {
-            (Ok(files), Some(seen)) => files != *seen,
-            (Ok(_), None) | (Err(_), _) => true,
-        }
-    }
-
-    async fn install(&self, files: &[SourceFile], operations: &Operations) -> Result<bool, String> {
-        let Some((installation, policy)) = files.split_last() else {
-            return Err("no policy files were found".to_owned());
+        let Some(seen) = self.seen.lock().await.clone() else {
+            return true;
         };
-        let installation = Installation::parse(installation).map_err(|errors| shown(&errors))?;
-        let policy = Policy::compile(policy, &installation).map_err(|errors| shown(&errors))?;
-        operations
-            .install_policy(policy)
-            .await
-            .map_err(|error| error.to_string())
+        let same = self.aside(move |files| Ok(files.read()? == seen)).await;
+        !same.unwrap_or_default()
     }
 
-    /// The policy's files, and behind them the installation's.
-    fn read(&self) -> Result<Vec<SourceFile>, SourceError> {
-        let mut files = policy_files::read(&self.directory)?;
-        files.push(policy_files::read_one(&self.installation)?);
-        Ok(files)
+    /// Does what takes long where it keeps no call waiting: a large policy takes seconds to compile.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let files = Arc::clone(&self.files);
+        let done = tokio::task::spawn_blocking(move || work(&files)).await;
+        done.map_err(|error| error.to_string())?
     }
 }
 
-fn shown(errors: &[crate::domain::policy::Diagnostic]) -> String {
+impl Files {
+    /// The files, and the policy that they are or why they are none.
+    fn read_and_compile(&self) -> Result<(Vec<SourceFile>, Result<Policy, String>), String> {
+        let files = self.read()?;
+        let compiled = compile(&files);
+        Ok((files, compiled))
+    }
+
+    /// The policy's files, and behind them the installation's.
+    fn read(&self) -> Result<Vec<SourceFile>, String> {
+        let read = || {
+            let mut files = policy_files::read(&self.directory)?;
+            files.push(policy_files::read_one(&self.installation)?);
+            Ok(files)
+        };
+        read().map_err(|error: SourceError| error.to_string())
+    }
+}
+
+fn compile(files: &[SourceFile]) -> Result<Policy, String> {
+    let Some((installation, policy)) = files.split_last() else {
+        return Err("no policy files were found".to_owned());
+    };
+    let installation = Installation::parse(installation).map_err(|errors| shown(&errors))?;
+    Policy::compile(policy, &installation).map_err(|errors| shown(&errors))
+}
+
+fn shown(errors: &[Diagnostic]) -> String {
     errors
         .iter()
         .map(ToString::to_string)

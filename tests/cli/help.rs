@@ -8,6 +8,8 @@ const COMMANDS: &[&str] = &[
     "broker",
     "agent",
     "agent upgrade",
+    "bench",
+    "bench policy",
     "policy",
     "policy check",
     "policy test",

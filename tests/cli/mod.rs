@@ -1,6 +1,7 @@
 //! The command line: what it prints, how it exits, and what `run` does around a command.
 
 mod admin;
+mod bench;
 mod daemons;
 mod fake_agent;
 mod fake_broker;

@@ -121,11 +121,20 @@ impl Process {
 
     /// Its memory, as it is resident.
     pub(super) fn resident_bytes(self) -> Result<usize, BenchError> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most memory that it ever had.
+    pub(super) fn peak_bytes(self) -> Result<usize, BenchError> {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(self, key: &str) -> Result<usize, BenchError> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
         kib.map(|kib| kib * 1024)
-            .ok_or_else(|| BenchError::Said("the broker is gone".into()))
+            .ok_or_else(|| BenchError::Said("a process is gone".into()))
     }
 
     /// What it has used of the processors, in user and system mode.

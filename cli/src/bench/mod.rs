@@ -6,6 +6,7 @@
 //! - [`load`]: many calls at once, and what they cost
 //! - [`audit`]: what the Merkle log costs
 //! - [`refusing`]: how long a token passes after its end
+//! - [`policy`]: what a large policy costs
 //! - [`figures`]: what came out
 
 mod agent;
@@ -14,6 +15,7 @@ mod caller;
 pub(crate) mod figures;
 mod floors;
 mod load;
+pub(crate) mod policy;
 mod refusing;
 
 use std::fs::File;

@@ -11,7 +11,6 @@ use crate::domain::time::UnixMillis;
 mod conditions;
 mod decisions;
 mod examples;
-mod figures;
 mod guardrails;
 mod mistakes;
 mod properties;

@@ -15,6 +15,8 @@ use super::snapshot::{Grant, GrantMode, Policy, Task};
 
 /// How many grants of other workloads a denial lists.
 const MAX_LISTED: usize = 8;
+/// How many grants for the workload a denial tells the causes of; the decision has all.
+const MAX_CAUSES: usize = 3;
 
 impl Policy {
     /// Decides a request, keeping every reason.
@@ -77,11 +79,14 @@ impl Policy {
                 .filter_map(|guardrail| guardrail.forbids(facts))
                 .collect();
         }
-        decision.outcome = match (decision.guardrails.first(), applying.error) {
-            (Some(first), _) => Outcome::Denied(forbidden(first)),
-            (None, Some(error)) => Outcome::Denied(not_evaluated(&error)),
-            (None, None) if applying.enforced.is_empty() => Outcome::Denied(not_met(request)),
-            (None, None) => {
+        let is_refused = !decision.guardrails.is_empty() || applying.error.is_some();
+        decision.outcome = match (&decision.guardrails[..], applying.error) {
+            ([first, rest @ ..], _) => Outcome::Denied(forbidden(first, rest)),
+            ([], Some(error)) => Outcome::Denied(not_evaluated(&error)),
+            ([], None) if applying.enforced.is_empty() => {
+                Outcome::Denied(not_met(request, &decision.grants))
+            }
+            ([], None) => {
                 let terms = Terms {
                     task,
                     environment: &decision.environment,
@@ -92,7 +97,7 @@ impl Policy {
                 outcome.map_or_else(Outcome::Denied, Outcome::Allowed)
             }
         };
-        if decision.guardrails.is_empty() && !applying.audited.is_empty() {
+        if !is_refused && !applying.audited.is_empty() {
             let terms = Terms {
                 task,
                 environment: &decision.environment,
@@ -294,28 +299,58 @@ fn not_granted(request: &Request<'_>, why: &str) -> Denied {
     }
 }
 
-fn not_met(request: &Request<'_>) -> Denied {
+fn not_met(request: &Request<'_>, considered: &[ConsideredGrant]) -> Denied {
+    let causes: Vec<_> = considered.iter().take(MAX_CAUSES).map(cause).collect();
+    let more = match considered.len().saturating_sub(MAX_CAUSES) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
     Denied {
         reason: Reason::TaskNotGranted,
         message: "no grant lets this workload do this task as it was asked, or at this time"
             .to_owned(),
         explanation: format!(
-            "task {:?}, workload `{}`: of each grant for the workload a condition is not met, or it is in audit mode",
-            request.task, request.subject
+            "task {:?}, workload `{}`: {}{more}",
+            request.task,
+            request.subject,
+            causes.join("; ")
         ),
     }
 }
 
-fn forbidden(guardrail: &ForbiddingGuardrail) -> Denied {
-    let (name, place) = (&guardrail.name, &guardrail.place);
-    let why = match &guardrail.error {
-        None => format!("forbids it ({})", guardrail.values),
+/// Why a grant for the workload does not apply.
+fn cause(considered: &ConsideredGrant) -> String {
+    let id = &considered.grant;
+    let Some(failed) = &considered.failed else {
+        return format!("grant `{id}` is in audit mode, which lets nothing through");
+    };
+    let is = match &*failed.condition {
+        "unless" => "is met",
+        _ => "is not met",
+    };
+    let value = failed.value.as_deref().unwrap_or_default();
+    format!("`{}` of grant `{id}` {is} ({value})", failed.condition)
+}
+
+fn forbidden(first: &ForbiddingGuardrail, rest: &[ForbiddingGuardrail]) -> Denied {
+    let (name, place) = (&first.name, &first.place);
+    let why = match &first.error {
+        None if first.values.is_empty() => "forbids it".to_owned(),
+        None => format!("forbids it ({})", first.values),
         Some(error) => format!("could not be evaluated, which forbids it: {error}"),
+    };
+    let others: Vec<_> = rest
+        .iter()
+        .map(|other| format!("`{}`", other.name))
+        .collect();
+    let others = match others.join(", ") {
+        none if none.is_empty() => none,
+        names => format!("; others that forbid it: {names}"),
     };
     Denied {
         reason: Reason::Forbidden,
         message: "a guardrail forbids it".to_owned(),
-        explanation: format!("guardrail `{name}` at {place} {why}"),
+        explanation: format!("guardrail `{name}` at {place} {why}{others}"),
     }
 }
 
@@ -340,5 +375,33 @@ fn considered_grant(grant: &Grant, failed: Option<FailedCondition>) -> Considere
         place: Arc::clone(&grant.place),
         mode: grant.mode,
         failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::condition::Condition;
+
+    #[test]
+    fn a_condition_is_not_met_where_there_is_nothing_to_evaluate_it_on() {
+        let condition = || Some(Arc::new(Condition::unchecked("true")));
+        let grant = |when, unless| Grant {
+            id: super::super::GrantId {
+                task: "a".into(),
+                number: 1,
+            },
+            place: "a.toml:1".into(),
+            workloads: Vec::new(),
+            credentials: Vec::new(),
+            max_ttl: None,
+            max_live_jobs: 1,
+            mode: GrantMode::Enforce,
+            when,
+            unless,
+        };
+        assert!(grant(None, None).first_failed(None).is_ok());
+        assert!(grant(condition(), None).first_failed(None).is_err());
+        assert!(grant(None, condition()).first_failed(None).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Entities, PolicySet};
 
-use super::condition::{Facts, Looks};
+use super::condition::{Facts, Looks, canonical_rule};
 use super::decision::ForbiddingGuardrail;
 use super::request::Request;
 
@@ -91,6 +91,11 @@ impl Guardrails {
 }
 
 impl Guardrail {
+    /// The rule in the one form that Cedar writes, whatever its layout and its annotations are.
+    pub(super) fn canonical(&self) -> String {
+        canonical_rule(&self.text).unwrap_or_else(|| self.text.to_string())
+    }
+
     /// Why it forbids the request; none when it does not.
     ///
     /// INVARIANT: one that cannot be evaluated forbids. Cedar's own decision would skip it.

@@ -2,26 +2,56 @@
 
 use taskpass_broker::domain::policy::{
     ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, FailedCondition,
+    ForbiddingGuardrail, GrantMode,
 };
 
-/// The grants with the first condition that failed, and the credentials with what became of them.
+/// The grants with the first condition that failed, the guardrails that forbade, and the credentials with what
+/// became of them.
 pub(super) fn lines(decision: &Decision) -> Vec<String> {
     let grants = decision.grants.iter().map(grant);
-    let credentials = decision.credentials.iter().map(credential);
-    grants.chain(credentials).collect()
+    grants.chain(beyond_grants(decision)).collect()
+}
+
+/// The guardrails that forbade, and the credentials with what became of them.
+pub(super) fn beyond_grants(decision: &Decision) -> impl Iterator<Item = String> {
+    let guardrails = decision.guardrails.iter().map(guardrail);
+    guardrails.chain(decision.credentials.iter().map(credential))
 }
 
 /// A grant with the first condition that failed.
 pub(super) fn grant(considered: &ConsideredGrant) -> String {
     let (grant, place) = (&considered.grant, &considered.place);
-    match &considered.failed {
-        None => format!("grant {grant} ({place}): applies"),
-        Some(failed) => format!("grant {grant} ({place}): {}", condition(failed)),
-    }
+    let what = match (&considered.failed, considered.mode) {
+        (None, GrantMode::Enforce) => "applies".to_owned(),
+        (None, GrantMode::Audit) => {
+            "would apply, but lets nothing through in audit mode".to_owned()
+        }
+        (Some(failed), _) => condition(failed),
+    };
+    format!("grant {grant} ({place}): {what}")
+}
+
+/// A guardrail that forbade.
+fn guardrail(forbidding: &ForbiddingGuardrail) -> String {
+    let ForbiddingGuardrail {
+        name,
+        place,
+        values,
+        error,
+    } = forbidding;
+    let what = match error {
+        None => "forbids it".to_owned(),
+        Some(error) => format!("cannot be evaluated, which forbids it: {error}"),
+    };
+    let values = match values.as_str() {
+        "" => String::new(),
+        values => format!("; {values}"),
+    };
+    format!("guardrail {name} ({place}): {what}{values}")
 }
 
 /// A credential with what became of it.
-pub(super) fn credential(considered: &ConsideredCredential) -> String {
+fn credential(considered: &ConsideredCredential) -> String {
     let (name, place) = (&considered.name, &considered.place);
     format!(
         "credential {name} ({place}): {}",
@@ -31,6 +61,14 @@ pub(super) fn credential(considered: &ConsideredCredential) -> String {
 
 /// A condition that was not met.
 fn condition(failed: &FailedCondition) -> String {
+    // Of these, the value is a list of attributes with their values, or an error.
+    let values = failed.value.as_deref().unwrap_or_default();
+    let text: Vec<_> = failed.expected.split_whitespace().collect();
+    match &*failed.condition {
+        "when" => return format!("`when` is not met: {}; {values}", text.join(" ")),
+        "unless" => return format!("`unless` is met: {}; {values}", text.join(" ")),
+        _ => {}
+    }
     let value = match &failed.value {
         Some(value) => format!("it is {value:?}"),
         None => "it is missing".to_owned(),

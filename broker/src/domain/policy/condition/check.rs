@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{
     Expression, Policy, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
@@ -17,9 +17,9 @@ use super::schema::{CONTEXT, PLAIN, Shape, TASK, WORKLOAD, schema};
 use crate::domain::policy::parameter::{Parameter, ParameterKind};
 use crate::domain::policy::suggest::suggest;
 
-const BEFORE: &str = "permit(principal, action, resource) when {\n";
+pub(super) const BEFORE: &str = "permit(principal, action, resource) when {\n";
 const BEFORE_UNLESS: &str = "permit(principal, action, resource) unless {\n";
-const AFTER: &str = "\n};";
+pub(super) const AFTER: &str = "\n};";
 
 /// Something wrong in a Cedar text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +171,7 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
             text: text.clone(),
             expression,
             looks,
+            canonical: OnceLock::new(),
         })),
         mistakes: mistakes.into(),
     }

@@ -6,23 +6,27 @@
 //! - `schema`: what conditions may look at, as a Cedar schema
 //! - `facts`: a request, as Cedar sees it
 //! - `look`: which attributes an expression looks at, and what it compares them with
+//! - `rule`: a rule in the one form that Cedar writes
 
 mod check;
 mod facts;
 mod limits;
 mod look;
+mod rule;
 mod schema;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Entities, EvalResult, Expression, eval_expression};
 
+use self::check::{AFTER, BEFORE};
 pub(super) use self::check::{
     Checked, Checker, Known, Mistake, MistakeKind, TaskName, explain, syntax,
 };
 pub(super) use self::facts::Facts;
 pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits};
 pub(super) use self::look::Looks;
+pub(super) use self::rule::canonical as canonical_rule;
 pub(super) use self::schema::{Shape, TASK, WORKLOAD};
 
 /// A condition that was checked against the schema of its task.
@@ -31,12 +35,39 @@ pub(super) struct Condition {
     text: Arc<str>,
     expression: Expression,
     looks: Looks,
+    /// Made when it is asked for, which decisions never do.
+    canonical: OnceLock<Arc<str>>,
+}
+
+#[cfg(test)]
+impl Condition {
+    /// One that nobody has checked.
+    pub(super) fn unchecked(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            expression: text.parse().expect("an expression"),
+            looks: Looks::default(),
+            canonical: OnceLock::new(),
+        }
+    }
 }
 
 impl Condition {
     /// The condition as it was written.
     pub(super) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The condition in the one form that Cedar writes, whatever its layout was.
+    pub(super) fn canonical(&self) -> &str {
+        self.canonical.get_or_init(|| {
+            let canonical = rule::canonical(&format!("{BEFORE}{}{AFTER}", self.text));
+            let inner = canonical.as_deref().and_then(|text| {
+                let (_, inner) = text.split_once('{')?;
+                Some(inner.rsplit_once('}')?.0.trim())
+            });
+            inner.unwrap_or(&self.text).into()
+        })
     }
 
     /// Whether it holds, or why that cannot be said.

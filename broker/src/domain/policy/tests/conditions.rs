@@ -218,6 +218,79 @@ fn what_cannot_be_evaluated_denies_in_when_and_in_unless() {
 }
 
 #[test]
+fn a_time_that_no_calendar_has_denies_whatever_depends_on_conditions_or_guardrails() {
+    let never = at(u64::MAX / 1000);
+    let pairs = [("ref", "main")];
+    let guardrail = "forbid(principal, action, resource) when { context.time.hour > 24 };";
+    let conditional = policy(&with("unless = 'context.time.hour > 24'"));
+    let guarded = compile(&[("a.toml", &with("")), ("b.cedar", guardrail)]).unwrap();
+    for policy in [conditional, guarded] {
+        assert!(ask(&policy, CI, &pairs, &at(NOON)).allowed().is_ok());
+        let decision = ask(&policy, CI, &pairs, &never);
+        assert_eq!(denied(&decision).reason, Reason::Forbidden);
+        let explanation = denied(&decision).explanation;
+        assert!(explanation.contains("cannot be evaluated"), "{explanation}");
+    }
+    assert!(
+        ask(&policy(&with("")), CI, &pairs, &never)
+            .allowed()
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_denial_says_what_is_against_it_in_each_grant_for_the_workload() {
+    let table = [
+        (
+            "when = 'context.time.hour > 12'",
+            "`when` of grant `deploy#1` is not met (context.time.hour = 12)",
+        ),
+        (
+            "unless = 'context.time.hour == 12'",
+            "`unless` of grant `deploy#1` is met (context.time.hour = 12)",
+        ),
+        (
+            "mode = \"audit\"",
+            "grant `deploy#1` is in audit mode, which lets nothing through",
+        ),
+    ];
+    for (condition, expected) in table {
+        let decision = ask(&policy(&with(condition)), CI, &[("ref", "main")], &at(NOON));
+        let explanation = denied(&decision).explanation;
+        assert!(explanation.ends_with(expected), "{explanation}");
+    }
+    let grant = "[[task.deploy.grant]]\nworkload = \"spiffe://acme.example/prod/**\"\ncredentials = [\"api\"]\nmode = \"audit\"\n";
+    let text = with("mode = \"audit\"").replace(
+        "[credential.api]",
+        &format!("{}[credential.api]", grant.repeat(4)),
+    );
+    let decision = ask(&policy(&text), CI, &[("ref", "main")], &at(NOON));
+    assert!(
+        denied(&decision)
+            .explanation
+            .ends_with("`deploy#3` is in audit mode, which lets nothing through; and 2 more")
+    );
+}
+
+#[test]
+fn what_is_refused_anyway_is_not_said_to_be_let_in_with_audit_grants() {
+    let audit = "[[task.deploy.grant]]\nworkload = \"spiffe://acme.example/prod/**\"\ncredentials = [\"api\"]\nmode = \"audit\"\n";
+    let text = with(&format!("when = '{OVERFLOWS}'"))
+        .replace("[credential.api]", &format!("{audit}[credential.api]"));
+    let pairs = [("ref", "main"), ("count", "1")];
+    let broken = ask(&policy(&text), CI, &pairs, &at(NOON));
+    assert_eq!(denied(&broken).reason, Reason::Forbidden);
+    assert_eq!(broken.with_audit_grants, None);
+    let guardrail = "forbid(principal, action, resource);";
+    let guarded = compile(&[
+        ("a.toml", &with("mode = \"audit\"")),
+        ("b.cedar", guardrail),
+    ])
+    .unwrap();
+    assert_eq!(ask(&guarded, CI, &pairs, &at(NOON)).with_audit_grants, None);
+}
+
+#[test]
 fn an_error_denies_though_another_grant_would_let_it_in() {
     let second = "[[task.deploy.grant]]\nworkload = \"spiffe://acme.example/prod/**\"\ncredentials = [\"api\"]\n";
     let text = with(&format!("when = '{OVERFLOWS}'"))

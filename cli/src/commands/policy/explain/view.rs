@@ -90,9 +90,8 @@ impl Explained {
             page.line(&format!("  the policy has no task {:?}", self.task));
         }
         let grants = self.explanation.grants.iter().map(considered::grant);
-        let credentials = &self.explanation.decision.credentials;
-        let credentials = credentials.iter().map(considered::credential);
-        for line in grants.chain(credentials) {
+        let rest = considered::beyond_grants(&self.explanation.decision);
+        for line in grants.chain(rest) {
             page.line(&format!("  {line}"));
         }
         if self.explanation.more_grants > 0 {

@@ -46,14 +46,19 @@ pub(super) fn of(policy: &Policy, input: &Input, decision: &Decision) -> Vec<Lif
             .find(|credential| credential.name == *name)?;
         Some(Lifetime {
             credential: name.clone(),
-            limits: limits(task, &grants, credential, input),
+            limits: limits((policy, task), &grants, credential, input),
         })
     };
     let names = allowed.credentials.iter().map(|permitted| &permitted.name);
     names.filter_map(lifetime).collect()
 }
 
-fn limits(task: &Task, grants: &[&Grant], credential: &Credential, input: &Input) -> Vec<Limit> {
+fn limits(
+    (policy, task): (&Policy, &Task),
+    grants: &[&Grant],
+    credential: &Credential,
+    input: &Input,
+) -> Vec<Limit> {
     let mut limits = vec![limit(
         format!("ttl of credential {}", credential.name),
         credential.ttl,
@@ -66,6 +71,8 @@ fn limits(task: &Task, grants: &[&Grant], credential: &Credential, input: &Input
         "max_duration of the task".to_owned(),
         task.max_duration,
     ));
+    let (ceiling, by) = policy.ceilings.max_ttl(&credential.environment);
+    limits.push(limit(by, ceiling));
     let asked = input
         .wanted
         .iter()

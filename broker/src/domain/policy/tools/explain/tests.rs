@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::domain::policy::{Circumstances, Installation, SourceFile, Wanted};
+use crate::domain::time::UnixMillis;
 
 const POLICY: &str = r#"
 [task.deploy-docs]
@@ -30,10 +31,27 @@ purpose = "build"
 workload = "spiffe://acme.example/dev/ci/*"
 credentials = ["dev-docs"]
 
+[[task.build.grant]]
+workload = "spiffe://acme.example/prod/ci/night"
+credentials = ["docs-whole"]
+when = 'context.time.hour < 6'
+
+[[task.build.grant]]
+workload = "spiffe://acme.example/prod/ci/*"
+credentials = ["docs-whole"]
+mode = "audit"
+
 [credential.docs]
 issuer = "local"
 audience = "docs"
 scopes = ["docs:read", "ref:${params.ref}"]
+ttl = "10m"
+environment = "prod"
+
+[credential.docs-whole]
+issuer = "local"
+audience = "docs"
+scopes = ["docs:read"]
 ttl = "10m"
 environment = "prod"
 
@@ -54,6 +72,13 @@ workloads = ["spiffe://acme.example/prod/**"]
 workloads = ["spiffe://acme.example/dev/**"]
 "#;
 
+const GUARDRAILS: &str = r#"
+@id("no-freezer")
+forbid(principal, action, resource == Task::"build") when { context.subject like "*/freezer" };
+@id("nobody-in-the-freezer")
+forbid(principal == Workload::"spiffe://acme.example/dev/ci/freezer", action, resource);
+"#;
+
 const CI: &str = "spiffe://acme.example/prod/ci/docs/1";
 const OTHER_CI: &str = "spiffe://acme.example/prod/ci/site";
 const LAB: &str = "spiffe://acme.example/lab/x";
@@ -62,7 +87,11 @@ fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wan
     let file = |name: &str, text: &str| SourceFile::new(name, text.as_bytes());
     let facts = "max_ttl = \"1h\"\nmax_duration = \"8h\"\nissuer.local = { kind = \"jwt\" }";
     let facts = Installation::parse(&file("installation.toml", facts)).unwrap();
-    let policy = Policy::compile(&[file("p.toml", POLICY)], &facts).unwrap();
+    let policy = Policy::compile(
+        &[file("p.toml", POLICY), file("g.cedar", GUARDRAILS)],
+        &facts,
+    )
+    .unwrap();
     let input = Input {
         workload: workload.parse().unwrap(),
         task: task.to_owned(),
@@ -71,7 +100,8 @@ fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wan
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         wanted,
-        circumstances: Circumstances::default(),
+        // Noon.
+        circumstances: Circumstances::opening(UnixMillis::new(1_795_262_400_000)),
     };
     let explanation = explain(&policy, &input);
     let mut text = format!("{workload} {task} {pairs:?}\n");
@@ -87,7 +117,16 @@ fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wan
             format!("{} must be {}, is {value}", f.condition, f.expected)
         });
         let failed = failed.unwrap_or_else(|| "applies".to_owned());
-        writeln!(text, "  {}: {failed}", grant.grant).unwrap();
+        let mode = grant.mode.as_str();
+        writeln!(text, "  {} ({mode}): {failed}", grant.grant).unwrap();
+    }
+    for guardrail in &explanation.decision.guardrails {
+        writeln!(
+            text,
+            "  {} ({}): {}",
+            guardrail.name, guardrail.place, guardrail.values
+        )
+        .unwrap();
     }
     for lifetime in &explanation.lifetimes {
         let limits: Vec<_> = lifetime.limits.iter().map(ToString::to_string).collect();
@@ -161,6 +200,19 @@ fn the_real_cause_and_what_would_have_to_be_otherwise() {
             vec![asked("docs", &["docs:write"], None)],
         ),
         (LAB, "deploy-docs", vec![main], vec![]),
+        (
+            "spiffe://acme.example/prod/ci/night",
+            "build",
+            vec![],
+            vec![],
+        ),
+        (OTHER_CI, "build", vec![], vec![]),
+        (
+            "spiffe://acme.example/dev/ci/freezer",
+            "build",
+            vec![],
+            vec![],
+        ),
     ];
     let mut all = String::new();
     for (workload, task, pairs, wanted) in requests {

@@ -99,6 +99,14 @@ impl Algorithm {
 }
 
 impl Shape {
+    /// Its name in policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access-token",
+            Self::JwtSvid => "jwt-svid",
+        }
+    }
+
     /// Every shape.
     pub const ALL: [Self; 2] = [Self::AccessToken, Self::JwtSvid];
 
@@ -146,5 +154,22 @@ impl FromStr for Shape {
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for ClaimValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::Text(value) => write!(f, "{value:?}"),
+            Self::List(values) => write!(f, "{values:?}"),
+        }
     }
 }

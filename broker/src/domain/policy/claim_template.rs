@@ -1,6 +1,7 @@
 //! Claims that policy declares beyond those that every token has.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -199,6 +200,19 @@ impl ClaimTemplate {
                 ClaimValue::List(filled.collect::<Result<_, _>>()?)
             }
         })
+    }
+}
+
+impl fmt::Display for ClaimTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(value) => value.fmt(f),
+            Self::Text(text) => write!(f, "{:?}", text.as_str()),
+            Self::List(texts) => f
+                .debug_list()
+                .entries(texts.iter().map(ClaimText::as_str))
+                .finish(),
+        }
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Kind {
     Audience,
     /// Who makes a credential.
     Issuer,
+    /// What the tokens of a credential look like.
+    Form,
     /// Which environment a credential belongs to.
     CredentialEnvironment,
     /// How long a job may live.
@@ -117,6 +119,7 @@ impl Change {
             Kind::Condition => format!("condition of credential `{name}`"),
             Kind::Audience => format!("audience of credential `{name}`"),
             Kind::Issuer => format!("issuer of credential `{name}`"),
+            Kind::Form => format!("tokens of credential `{name}`"),
             Kind::CredentialEnvironment => format!("environment of credential `{name}`"),
             Kind::JobDuration => "life of a job".to_owned(),
             Kind::LiveJobs => "open jobs of one workload".to_owned(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use taskpass_identity::SpiffeId;
 
-use crate::domain::policy::Policy;
 use crate::domain::policy::duration::show_duration;
 use crate::domain::policy::snapshot::{Credential, Grant, GrantMode, Task};
+use crate::domain::policy::{Policy, condition as policy};
 
 /// What a workload is given for a task.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Given {
     pub(super) audience: Arc<str>,
     pub(super) environment: Arc<str>,
     pub(super) scopes: BTreeSet<String>,
+    /// What its tokens look like: `algorithm`, `shape`, and each claim.
+    pub(super) form: BTreeMap<String, String>,
     pub(super) lifetimes: Limits<Duration>,
 }
 
@@ -97,6 +99,7 @@ impl Given {
                 .iter()
                 .map(|scope| scope.as_str().to_owned())
                 .collect(),
+            form: form(credential),
             lifetimes: Limits::default(),
         }
     }
@@ -155,9 +158,26 @@ impl Grant {
     }
 }
 
+fn form(credential: &Credential) -> BTreeMap<String, String> {
+    let fixed = [
+        ("algorithm", credential.algorithm.to_string()),
+        ("shape", credential.shape.to_string()),
+    ];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
+    let claims = credential.claims.iter();
+    let claims = claims.map(|(name, value)| (format!("claim {name}"), value.to_string()));
+    fixed.into_iter().chain(claims).collect()
+}
+
+/// The conditions in their one form: another layout of the same is no change.
 fn condition(grant: &Grant) -> Condition {
-    let when = grant.when().map(|text| format!("when {}", text.trim()));
-    let unless = grant.unless().map(|text| format!("unless {}", text.trim()));
+    let text =
+        |key: &str, condition: &Arc<policy::Condition>| format!("{key} {}", condition.canonical());
+    let when = grant.when.as_ref().map(|condition| text("when", condition));
+    let unless = grant
+        .unless
+        .as_ref()
+        .map(|condition| text("unless", condition));
     match (when, unless) {
         (Some(when), Some(unless)) => Some(format!("{when}, {unless}")),
         (one, other) => one.or(other),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Change, Direction, Kind};
 use crate::domain::policy::Policy;
 
-/// Guardrails are told apart by their text without comments and layout: a name or a place forbids nothing.
+/// Guardrails are told apart by their rules: a name, a place or a comment forbids nothing.
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     let (before, after) = (by_text(old), by_text(new));
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
@@ -26,15 +26,7 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
 
 fn by_text(policy: &Policy) -> BTreeMap<String, String> {
     let one = |guardrail: &crate::domain::policy::Guardrail| {
-        (plain(&guardrail.text), guardrail.name.to_string())
+        (guardrail.canonical(), guardrail.name.to_string())
     };
     policy.guardrails().iter().map(one).collect()
-}
-
-/// The text without whole-line comments and annotations, its blanks made one each.
-fn plain(text: &str) -> String {
-    let lines = text.lines().map(str::trim);
-    let rules = lines.filter(|line| !line.starts_with("//") && !line.starts_with('@'));
-    let words: Vec<&str> = rules.flat_map(str::split_whitespace).collect();
-    words.join(" ")
 }

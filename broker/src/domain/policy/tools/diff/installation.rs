@@ -1,81 +1,127 @@
 //! What changes in the facts of the installation.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::{Change, Direction, Kind};
 use crate::domain::policy::duration::show_duration;
-use crate::domain::policy::installation::Installation;
+use crate::domain::policy::installation::{EnvironmentCeiling, Installation, OnWithdrawnGrant};
 
 pub(super) fn changes(old: &Installation, new: &Installation) -> Vec<Change> {
     let mut changes = Vec::new();
-    changes.extend(ceiling("max_ttl", old.max_ttl, new.max_ttl));
-    changes.extend(ceiling("max_duration", old.max_duration, new.max_duration));
-    let audiences = |of: &Installation| -> BTreeSet<String> {
-        of.forbidden_audiences
-            .iter()
-            .map(|uri| format!("the forbidden audience {uri}"))
-            .collect()
-    };
-    changes.extend(listed(
-        &audiences(old),
-        &audiences(new),
-        Direction::Narrowed,
-    ));
-    changes.extend(listed(&limits(old), &limits(new), Direction::Changed));
-    let issuers = |of: &Installation| -> BTreeSet<String> {
-        of.issuers
-            .iter()
-            .map(|issuer| format!("the issuer {}", issuer.name))
-            .collect()
-    };
-    changes.extend(listed(&issuers(old), &issuers(new), Direction::Widened));
+    changes.extend(longest("max_ttl", Some(old.max_ttl), Some(new.max_ttl)));
+    let durations = (Some(old.max_duration), Some(new.max_duration));
+    changes.extend(longest("max_duration", durations.0, durations.1));
+    let forbidden = |of: &Installation| set(&of.forbidden_audiences);
+    let name = "forbidden_audiences";
+    // One more that is forbidden is one less that is allowed.
+    changes.extend(listed(name, &forbidden(new), &forbidden(old)).map(turned));
+    let allowed = |of: &Installation| of.allowed_audiences.as_deref().map(set);
+    changes.extend(only("allowed_audiences", allowed(old), allowed(new)));
+    let issuers = |of: &Installation| of.issuers.iter().map(|one| one.name.clone()).collect();
+    changes.extend(listed("issuers", &issuers(old), &issuers(new)));
+    let (before, after) = (&old.environment_ceilings, &new.environment_ceilings);
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        changes.extend(of_environment(name, before.get(name), after.get(name)));
+    }
+    changes.extend(withdrawn(old.on_withdrawn_grant, new.on_withdrawn_grant));
     changes
 }
 
-/// The ceilings of single environments, and the list of allowed audiences.
-fn limits(of: &Installation) -> BTreeSet<String> {
-    let audiences = of.allowed_audiences.as_ref().map(|audiences| {
-        let mut audiences: Vec<&str> = audiences.iter().map(AsRef::as_ref).collect();
-        audiences.sort_unstable();
-        format!("allowed_audiences {}", audiences.join(", "))
-    });
-    let environments = of.environment_ceilings.iter().map(|(name, ceiling)| {
-        let ttl = ceiling.max_ttl.map(show_duration).unwrap_or_default();
-        let (issuers, audiences) = (&ceiling.issuers, &ceiling.audiences);
-        format!("ceiling.{name} (max_ttl {ttl}, issuers {issuers:?}, audiences {audiences:?})")
-    });
-    audiences.into_iter().chain(environments).collect()
+fn of_environment(
+    environment: &str,
+    old: Option<&EnvironmentCeiling>,
+    new: Option<&EnvironmentCeiling>,
+) -> Vec<Change> {
+    let name = |key: &str| format!("ceiling.{environment} {key}");
+    let ttl = |of: Option<&EnvironmentCeiling>| of?.max_ttl;
+    let issuers = |of: Option<&EnvironmentCeiling>| of?.issuers.as_deref().map(set);
+    let audiences = |of: Option<&EnvironmentCeiling>| of?.audiences.as_deref().map(set);
+    let lifetime = longest(&name("max_ttl"), ttl(old), ttl(new));
+    lifetime
+        .into_iter()
+        .chain(only(&name("issuers"), issuers(old), issuers(new)))
+        .chain(only(&name("audiences"), audiences(old), audiences(new)))
+        .collect()
 }
 
-fn ceiling(name: &str, old: Duration, new: Duration) -> Option<Change> {
-    let direction = if new > old {
+fn withdrawn(old: OnWithdrawnGrant, new: OnWithdrawnGrant) -> Option<Change> {
+    let text = |one| match one {
+        OnWithdrawnGrant::KeepJobs => "keep-jobs",
+        OnWithdrawnGrant::EndJobs => "end-jobs",
+    };
+    let (before, after) = (text(old).to_owned(), text(new).to_owned());
+    let change = ceiling(Direction::Changed, "on_withdrawn_grant");
+    (old != new).then(|| change.between(Some(before), Some(after)))
+}
+
+/// A limit; none is no limit.
+fn longest(name: &str, old: Option<Duration>, new: Option<Duration>) -> Option<Change> {
+    let text = |limit: Option<Duration>| {
+        Some(limit.map_or_else(|| "no limit of its own".to_owned(), show_duration))
+    };
+    let most = |limit: Option<Duration>| limit.unwrap_or(Duration::MAX);
+    let direction = if most(new) > most(old) {
         Direction::Widened
     } else {
         Direction::Narrowed
     };
-    let text = |duration| Some(show_duration(duration));
-    let change = Change::new(direction, Kind::Ceiling).named(format!("`{name}`"));
-    (old != new).then(|| change.between(text(old), text(new)))
+    (old != new).then(|| ceiling(direction, name).between(text(old), text(new)))
 }
 
-/// What is on a list only before or only after; `direction` is what one more on it does.
-fn listed(
-    old: &BTreeSet<String>,
-    new: &BTreeSet<String>,
-    direction: Direction,
-) -> impl Iterator<Item = Change> {
-    let opposite = match direction {
-        Direction::Widened => Direction::Narrowed,
-        Direction::Narrowed => Direction::Widened,
-        Direction::Changed => Direction::Changed,
+/// What is allowed and nothing else; none is everything.
+fn only(
+    name: &str,
+    old: Option<BTreeSet<Arc<str>>>,
+    new: Option<BTreeSet<Arc<str>>>,
+) -> Vec<Change> {
+    let text = |list: &BTreeSet<Arc<str>>| {
+        let all: Vec<&str> = list.iter().map(AsRef::as_ref).collect();
+        Some(format!("only {}", all.join(", ")))
     };
-    let change = |direction| Change::new(direction, Kind::Ceiling).named("facts");
-    let added = new
+    let everything = || Some("everything".to_owned());
+    match (old, new) {
+        (None, None) => Vec::new(),
+        (None, Some(list)) => {
+            vec![ceiling(Direction::Narrowed, name).between(everything(), text(&list))]
+        }
+        (Some(list), None) => {
+            vec![ceiling(Direction::Widened, name).between(text(&list), everything())]
+        }
+        (Some(old), Some(new)) => listed(name, &old, &new).collect(),
+    }
+}
+
+/// What is on a list only before or only after.
+fn listed(
+    name: &str,
+    old: &BTreeSet<Arc<str>>,
+    new: &BTreeSet<Arc<str>>,
+) -> impl Iterator<Item = Change> {
+    let more = new
         .difference(old)
-        .map(move |one| change(direction).between(None, Some(one.clone())));
-    let removed = old
+        .map(|one| ceiling(Direction::Widened, name).between(None, Some(one.to_string())));
+    let fewer = old
         .difference(new)
-        .map(move |one| change(opposite).between(Some(one.clone()), None));
-    added.chain(removed).collect::<Vec<_>>().into_iter()
+        .map(|one| ceiling(Direction::Narrowed, name).between(Some(one.to_string()), None));
+    more.chain(fewer).collect::<Vec<_>>().into_iter()
+}
+
+/// Of a list that takes away: what was gained is lost.
+fn turned(change: Change) -> Change {
+    Change {
+        old: change.new,
+        new: change.old,
+        ..change
+    }
+}
+
+fn set(list: &[Arc<str>]) -> BTreeSet<Arc<str>> {
+    list.iter().cloned().collect()
+}
+
+fn ceiling(direction: Direction, name: &str) -> Change {
+    Change::new(direction, Kind::Ceiling).named(format!("`{name}`"))
 }

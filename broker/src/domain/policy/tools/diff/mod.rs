@@ -29,7 +29,8 @@ pub use change::{Change, Direction, Kind};
 pub struct Difference {
     /// The changes; by task, then by what is widened.
     pub changes: Vec<Change>,
-    /// Tasks with so many overlapping patterns that some combination of them may have been passed over.
+    /// What has so many overlapping patterns that some combination of them may have been passed over: a task,
+    /// `environments`, `identities`, `verifiers`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<String>,
 }
@@ -49,9 +50,18 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Difference {
     let mut partial = Vec::new();
     let (old, new) = (old.policy, new.policy);
     let environments = workloads::patterns(&old.environments, &new.environments);
-    changes.extend(workloads::environments(old, new, &environments));
-    changes.extend(workloads::identities(old, new));
-    changes.extend(workloads::verifiers(old, new));
+    let of_workloads = [
+        (
+            "environments",
+            workloads::environments(old, new, &environments),
+        ),
+        ("identities", workloads::identities(old, new)),
+        ("verifiers", workloads::verifiers(old, new)),
+    ];
+    for (what, found) in of_workloads {
+        changes.extend(found.changes);
+        partial.extend(found.is_partial.then(|| what.to_owned()));
+    }
     changes.extend(guardrails::changes(old, new));
     let compared = Compared {
         old,
@@ -63,7 +73,7 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Difference {
         let (found, is_partial) = compared.task(name);
         changes.extend(found);
         if is_partial {
-            partial.push(name.to_string());
+            partial.push(format!("task {name}"));
         }
     }
     changes.sort_by(|a, b| (&a.task, a.direction, a).cmp(&(&b.task, b.direction, b)));

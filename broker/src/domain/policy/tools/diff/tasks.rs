@@ -1,6 +1,6 @@
 //! What changes for one task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,8 +126,24 @@ fn credential(old: &Given, new: &Given) -> impl Iterator<Item = Change> {
     changes.extend(plain(Kind::Audience, &old.audience, &new.audience));
     let kind = Kind::CredentialEnvironment;
     changes.extend(plain(kind, &old.environment, &new.environment));
+    changes.extend(forms(&old.form, &new.form));
     changes.extend(lifetimes(&old.lifetimes, &new.lifetimes));
     changes.into_iter()
+}
+
+/// What tokens look like.
+fn forms(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Change> {
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let change = |name: &String| {
+        let text = |form: &BTreeMap<String, String>| {
+            let value = form.get(name)?;
+            Some(format!("{name} {value}"))
+        };
+        let (before, after) = (text(old), text(new));
+        let change = Change::new(Direction::Changed, Kind::Form);
+        (before != after).then(|| change.between(before, after))
+    };
+    names.into_iter().filter_map(change).collect()
 }
 
 /// Conditions and the lifetimes under them: what has the same condition is compared; what is left over on each

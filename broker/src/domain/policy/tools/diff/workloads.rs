@@ -11,6 +11,13 @@ use crate::domain::policy::snapshot::Policy;
 use crate::domain::policy::tools::classes::{Class, Classes};
 use crate::domain::policy::workload_index::WorkloadIndex;
 
+/// Changes, and whether there were too many classes of workloads to find all.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) changes: Vec<Change>,
+    pub(super) is_partial: bool,
+}
+
 /// The patterns of both indexes.
 pub(super) fn patterns<T>(old: &WorkloadIndex<T>, new: &WorkloadIndex<T>) -> Vec<WorkloadPattern> {
     let mut patterns = old.patterns();
@@ -18,11 +25,7 @@ pub(super) fn patterns<T>(old: &WorkloadIndex<T>, new: &WorkloadIndex<T>) -> Vec
     patterns
 }
 
-pub(super) fn environments(
-    old: &Policy,
-    new: &Policy,
-    patterns: &[WorkloadPattern],
-) -> Vec<Change> {
+pub(super) fn environments(old: &Policy, new: &Policy, patterns: &[WorkloadPattern]) -> Found {
     let change = |workload: &SpiffeId| {
         let (before, after) = (old.environment(workload), new.environment(workload));
         let change = Change::new(Direction::Changed, Kind::Environment);
@@ -31,7 +34,7 @@ pub(super) fn environments(
     by_class(patterns, change)
 }
 
-pub(super) fn identities(old: &Policy, new: &Policy) -> Vec<Change> {
+pub(super) fn identities(old: &Policy, new: &Policy) -> Found {
     let text = |policy: &Policy, workload: &SpiffeId| {
         policy.identity(workload).map(|identity| {
             let tools = identity.tools.join(", ");
@@ -51,10 +54,10 @@ pub(super) fn identities(old: &Policy, new: &Policy) -> Vec<Change> {
     by_class(&patterns(&old.identities, &new.identities), change)
 }
 
-pub(super) fn verifiers(old: &Policy, new: &Policy) -> Vec<Change> {
+pub(super) fn verifiers(old: &Policy, new: &Policy) -> Found {
     let uris: BTreeSet<&Arc<str>> = old.verifiers.keys().chain(new.verifiers.keys()).collect();
     let empty = WorkloadIndex::new();
-    let mut changes = Vec::new();
+    let mut found = Found::default();
     for uri in uris {
         let of = |policy: &'_ Policy, workload: &SpiffeId| policy.may_verify(workload, uri);
         let change = |workload: &SpiffeId| {
@@ -70,16 +73,15 @@ pub(super) fn verifiers(old: &Policy, new: &Policy) -> Vec<Change> {
             old.verifiers.get(uri).unwrap_or(&empty),
             new.verifiers.get(uri).unwrap_or(&empty),
         );
-        changes.extend(by_class(&all, change));
+        let of_one = by_class(&all, change);
+        found.changes.extend(of_one.changes);
+        found.is_partial |= of_one.is_partial;
     }
-    changes
+    found
 }
 
 /// The changes that one workload of each class sees, each with all workloads that see it.
-fn by_class(
-    patterns: &[WorkloadPattern],
-    change: impl Fn(&SpiffeId) -> Option<Change>,
-) -> Vec<Change> {
+fn by_class(patterns: &[WorkloadPattern], change: impl Fn(&SpiffeId) -> Option<Change>) -> Found {
     let classes = Classes::new(patterns, |_| true);
     let mut grouped: BTreeMap<Change, Vec<&Class>> = BTreeMap::new();
     for class in classes.iter() {
@@ -91,5 +93,8 @@ fn by_class(
         workloads: classes.describe(&concerned),
         ..change
     };
-    grouped.into_iter().map(described).collect()
+    Found {
+        changes: grouped.into_iter().map(described).collect(),
+        is_partial: classes.is_partial,
+    }
 }

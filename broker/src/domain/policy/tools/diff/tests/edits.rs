@@ -1,4 +1,4 @@
-//! One policy, and edits of it.
+//! One policy with its installation and its guardrails, and edits of them.
 
 pub(super) const POLICY: &str = r#"
 [task.deploy-docs]
@@ -94,6 +94,9 @@ kind = "jwt"
 
 [issuer.other]
 kind = "jwt"
+"#;
+
+pub(super) const GUARDRAILS: &str = r#"@id("nights") forbid(principal, action, resource) when { context.time.hour > 22 };
 "#;
 
 /// What is edited, and the text that is replaced by another.
@@ -286,5 +289,95 @@ pub(super) const EDITS: &[(&str, &str, &str)] = &[
         "an audience that is no longer forbidden",
         "forbidden_audiences = [\"https://payroll.acme.example\"]",
         "forbidden_audiences = []",
+    ),
+    (
+        "only some audiences are allowed",
+        "[issuer.local]",
+        "allowed_audiences = [\"https://docs.acme.example\", \"https://tickets.acme.example\"]\n[issuer.local]",
+    ),
+    (
+        "a ceiling of an environment",
+        "[issuer.other]",
+        "[ceiling.dev]\nmax_ttl = \"20m\"\nissuers = [\"local\"]\n[issuer.other]",
+    ),
+    (
+        "jobs end with their grants",
+        "[issuer.local]",
+        "on_withdrawn_grant = \"end-jobs\"\n[issuer.local]",
+    ),
+    (
+        "an issuer more",
+        "[issuer.other]",
+        "[issuer.third]\nkind = \"jwt\"\n[issuer.other]",
+    ),
+    (
+        "tokens signed otherwise",
+        "scopes = [\"tickets:read\"]",
+        "scopes = [\"tickets:read\"]\nalgorithm = \"RS256\"",
+    ),
+    (
+        "tokens of another shape",
+        "scopes = [\"cache:write\"]",
+        "scopes = [\"cache:write\"]\nshape = \"jwt-svid\"",
+    ),
+    (
+        "claims",
+        "scopes = [\"docs:read\", \"ref:${params.ref}\"]",
+        "scopes = [\"docs:read\", \"ref:${params.ref}\"]\nclaims = { team = \"docs\", ref = \"r:${params.ref}\", regions = [\"eu\"], level = 3 }",
+    ),
+    (
+        "the claims by name that tokens have anyway",
+        "scopes = [\"cache:dev\"]",
+        "scopes = [\"cache:dev\"]\nalgorithm = \"ES256\"\nshape = \"access-token\"\nclaims = {}",
+    ),
+    (
+        "a condition",
+        "max_live_jobs = 10",
+        "max_live_jobs = 10\nwhen = 'context.params.attempt < 3'",
+    ),
+    (
+        "another condition",
+        "max_live_jobs = 10",
+        "max_live_jobs = 10\nwhen = 'context.params.attempt < 4'",
+    ),
+    (
+        "a condition and its exception",
+        "max_live_jobs = 10",
+        "max_live_jobs = 10\nwhen = 'context.time.hour < 20'\nunless = 'context.params.attempt == 4'",
+    ),
+    (
+        "a condition beside what is given always",
+        "max_ttl = \"2m\"",
+        "max_ttl = \"2m\"\nwhen = 'context.time.hour > 11'",
+    ),
+    (
+        "a condition of a credential that somebody else has always",
+        "workload = \"spiffe://acme.example/prod/ci/**\"",
+        "unless = 'context.params has color'\nworkload = \"spiffe://acme.example/prod/ci/**\"",
+    ),
+    (
+        "a grant that is only tried out",
+        "max_live_jobs = 10",
+        "max_live_jobs = 10\nmode = \"audit\"",
+    ),
+    (
+        "a guardrail in another layout, under another name",
+        "@id(\"nights\") forbid(principal, action, resource) when { context.time.hour > 22 };",
+        "// Not at night.\n@id(\"no-nights\")\n@description(\"forbid it\")\nforbid (principal,action,resource)\nwhen {\n  context.time.hour>22 // 23 h\n};",
+    ),
+    (
+        "a guardrail that forbids more",
+        "context.time.hour > 22",
+        "context.time.hour > 11",
+    ),
+    (
+        "a guardrail for one task",
+        "@id(\"nights\")",
+        "forbid(principal, action, resource == Task::\"build\") when { context.params.attempt > 3 };\n@id(\"nights\")",
+    ),
+    (
+        "no guardrail",
+        "@id(\"nights\") forbid(principal, action, resource) when { context.time.hour > 22 };",
+        "",
     ),
 ];

@@ -1,17 +1,20 @@
 //! Single edits of one policy, each with the effects that it has, and no others.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
+use taskpass_identity::SpiffeId;
 
-use super::{Difference, Side, diff};
-use crate::domain::policy::{Circumstances, Installation, Outcome, Policy, Request, SourceFile};
+use super::{Change, Difference, Kind, Side, diff};
+use crate::domain::policy::{
+    Circumstances, Installation, Outcome, Policy, Request, SourceFile, WorkloadPattern,
+};
+use crate::domain::time::UnixMillis;
 
 mod conditions;
 mod edits;
 
-use edits::{EDITS, INSTALLATION, POLICY};
+use edits::{EDITS, GUARDRAILS, INSTALLATION, POLICY};
 
 fn installation(text: &str) -> Installation {
     Installation::parse(&SourceFile::new("installation.toml", text.as_bytes())).unwrap()
@@ -22,29 +25,34 @@ fn compile(text: &str, facts: &Installation) -> Policy {
         .unwrap_or_else(|findings| panic!("{findings:#?}\n{text}"))
 }
 
+/// The texts of policy, installation and guardrails.
+type Texts = [String; 3];
+
 /// The texts after some of the edits, as far as they still find what they replace.
-fn edited(numbers: &[usize]) -> (String, String) {
-    let mut texts = (POLICY.to_owned(), INSTALLATION.to_owned());
+fn edited(numbers: &[usize]) -> Texts {
+    let mut texts = [POLICY, INSTALLATION, GUARDRAILS].map(str::to_owned);
     for number in numbers {
         let (_, find, replace) = EDITS[*number];
-        texts.0 = texts.0.replacen(find, replace, 1);
-        texts.1 = texts.1.replacen(find, replace, 1);
+        texts = texts.map(|text| text.replacen(find, replace, 1));
     }
     texts
 }
 
-fn difference(old: &(String, String), new: &(String, String)) -> Difference {
-    let (old_facts, new_facts) = (installation(&old.1), installation(&new.1));
-    diff(
-        Side {
-            policy: &compile(&old.0, &old_facts),
-            installation: &old_facts,
-        },
-        Side {
-            policy: &compile(&new.0, &new_facts),
-            installation: &new_facts,
-        },
-    )
+/// A policy with its installation, unless the edits do not go together.
+fn compiled([policy, facts, guardrails]: &Texts) -> Option<(Policy, Installation)> {
+    let file = |name: &str, text: &str| SourceFile::new(name, text.as_bytes());
+    let facts = Installation::parse(&file("installation.toml", facts)).ok()?;
+    let files = [file("policy.toml", policy), file("all.cedar", guardrails)];
+    Some((Policy::compile(&files, &facts).ok()?, facts))
+}
+
+fn difference(old: &Texts, new: &Texts) -> Difference {
+    let [old, new] = [old, new].map(|texts| compiled(texts).expect("good texts"));
+    let [old, new] = [&old, &new].map(|(policy, installation)| Side {
+        policy,
+        installation,
+    });
+    diff(old, new)
 }
 
 #[test]
@@ -54,6 +62,7 @@ fn every_edit_has_its_effects_and_no_others() {
     for (number, (name, _, _)) in EDITS.iter().enumerate() {
         let new = edited(&[number]);
         assert_ne!(new, base, "{name}: the edit changes no text");
+        assert!(compiled(&new).is_some(), "{name}");
         writeln!(lines, "{name}").unwrap();
         for change in difference(&base, &new).changes {
             writeln!(lines, "    {change}").unwrap();
@@ -86,35 +95,126 @@ fn effect(policy: &Policy, request: &Request<'_>) -> Option<String> {
     }
 }
 
+fn decided(policy: &Policy, asked: &Asked) -> Option<String> {
+    let parameters = asked
+        .parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    effect(
+        policy,
+        &Request {
+            subject: &asked.subject,
+            task: &asked.task,
+            parameters: &parameters.collect(),
+            wanted: &[],
+            circumstances: &Circumstances::opening(UnixMillis::new(
+                (NIGHT + asked.hour * 3600) * 1000,
+            )),
+        },
+    )
+}
+
+/// Saturday, 2026-11-21 at midnight, UTC.
+const NIGHT: u64 = 1_795_219_200;
+
+#[derive(Debug)]
+struct Asked {
+    subject: SpiffeId,
+    task: String,
+    parameters: Vec<(&'static str, &'static str)>,
+    hour: u64,
+}
+
+/// Requests that come through somewhere, whatever the edits are.
+fn samples(subject: &SpiffeId, task: &str) -> Vec<Asked> {
+    let parameters = [
+        vec![],
+        vec![("ref", "main")],
+        vec![("ref", "main"), ("color", "blue")],
+        vec![("attempt", "1")],
+        vec![("attempt", "3")],
+        vec![("attempt", "4")],
+    ];
+    let at = |hour| {
+        parameters.clone().map(move |parameters| Asked {
+            subject: subject.clone(),
+            task: task.to_owned(),
+            parameters,
+            hour,
+        })
+    };
+    [8, 12, 21, 23].into_iter().flat_map(at).collect()
+}
+
+/// Whether a change names the workload: `A and also B except C, D`.
+fn concerns(change: &Change, subject: &SpiffeId) -> bool {
+    let matches = |text: &str| text.parse::<WorkloadPattern>().unwrap().matches(subject);
+    change.workloads.is_empty()
+        || change.workloads.iter().any(|text| {
+            let (all, none) = text.split_once(" except ").unwrap_or((text, ""));
+            all.split(" and also ").all(matches)
+                && none
+                    .split(", ")
+                    .filter(|one| !one.is_empty())
+                    .all(|one| !matches(one))
+        })
+}
+
+/// What can be seen in a decision, whatever the conditions are.
+fn is_plain(change: &Change) -> bool {
+    let texts = [&change.old, &change.new];
+    let is_conditional = texts
+        .into_iter()
+        .flatten()
+        .any(|text| text.contains("when ") || text.contains("unless "));
+    match change.kind {
+        Kind::Scope | Kind::Issuer | Kind::Audience | Kind::Form => true,
+        Kind::Task | Kind::Credential | Kind::Lifetime => !is_conditional,
+        _ => false,
+    }
+}
+
+fn some_edits(most: usize) -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::vec(0..EDITS.len(), 0..most)
+}
+
 proptest! {
     #[test]
-    fn what_is_decided_differently_is_listed(
-        old in proptest::collection::vec(0..EDITS.len(), 0..3),
-        new in proptest::collection::vec(0..EDITS.len(), 0..4),
+    fn what_is_decided_differently_is_listed_for_its_workload_and_what_is_listed_is_seen(
+        (old, new) in (some_edits(4), some_edits(4)),
         subject in "spiffe://acme[.]example/(prod|dev|lab)/(ci|ops|agents)/(docs|site|x)(/y)?",
         task in "(deploy-docs|build|agent/answer|purge)",
-        parameters in proptest::collection::btree_map(
-            "(ref|color|attempt|note)", "(main|release/1|blue|green|red|[0-9])", 0..3,
-        ),
     ) {
-        let (old, new) = (edited(&old), edited(&new));
-        let (old_facts, new_facts) = (installation(&old.1), installation(&new.1));
-        let file = |text: &str| SourceFile::new("policy.toml", text.as_bytes());
+        let texts = (edited(&old), edited(&new));
         // Some edits do not go together.
-        let (Ok(before), Ok(after)) = (
-            Policy::compile(&[file(&old.0)], &old_facts),
-            Policy::compile(&[file(&new.0)], &new_facts),
-        ) else {
+        let (Some(before), Some(after)) = (compiled(&texts.0), compiled(&texts.1)) else {
             return Ok(());
         };
-        let subject = subject.parse().unwrap();
-        let parameters: BTreeMap<String, String> = parameters;
-        let request = Request { subject: &subject, task: &task, parameters: &parameters, wanted: &[], circumstances: &Circumstances::default() };
-        let changes = difference(&old, &new).changes;
-        let is_listed = changes.iter().any(|change| change.task.as_deref() == Some(&*task));
-        let (was, will_be) = (effect(&before, &request), effect(&after, &request));
-        prop_assert!(was == will_be || is_listed, "{was:?} → {will_be:?}: {changes:#?}");
-        let opposite = difference(&new, &old).changes;
+        let changes = difference(&texts.0, &texts.1).changes;
+        let subject: SpiffeId = subject.parse().unwrap();
+        let samples = samples(&subject, &task);
+        let outcomes: Vec<_> = samples.iter().map(|asked| (asked, decided(&before.0, asked), decided(&after.0, asked))).collect();
+        let is_for = |change: &&Change| change.task.as_deref().is_none_or(|of| of == task) && concerns(change, &subject);
+        let listed: Vec<_> = changes.iter().filter(is_for).filter(|change| change.kind != Kind::Ceiling).collect();
+        for (asked, was, will_be) in &outcomes {
+            prop_assert!(was == will_be || !listed.is_empty(), "{asked:?}: {was:?} → {will_be:?}: {changes:#?}");
+        }
+        for change in listed.into_iter().filter(|change| change.task.is_some() && is_plain(change)) {
+            let is_seen = outcomes.iter().any(|(_, was, will_be)| was != will_be);
+            // What no sample comes through for, before or after, is not to be seen.
+            let through = |was: bool, what: &str| outcomes.iter().any(|(_, before, after)| {
+                let outcome = if was { before } else { after };
+                outcome.as_ref().is_some_and(|text| text.contains(what))
+            });
+            let credential = format!("name: {:?}", change.name.as_deref().unwrap_or_default());
+            let is_visible = match change.kind {
+                Kind::Task => through(change.old.is_some(), ""),
+                Kind::Credential => through(true, "") && through(false, ""),
+                _ => through(true, &credential) && through(false, &credential),
+            };
+            prop_assert!(is_seen || !is_visible, "not seen: {change}");
+        }
+        let opposite = difference(&texts.1, &texts.0).changes;
         prop_assert_eq!(changes.len(), opposite.len());
     }
 }

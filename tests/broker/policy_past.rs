@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::client::wanted;
+use crate::support::eventually;
 use crate::support::installation::{Installation, POLICY};
 use crate::support::process::BINARY;
 
@@ -115,4 +117,54 @@ async fn what_would_have_come_out_differently_is_listed() {
         shorter["groups"].as_array().unwrap().len() == 1,
         "{shorter}"
     );
+}
+
+#[tokio::test]
+async fn renewals_and_later_credentials_are_explained_and_replayed_from_the_log_and_from_an_export()
+{
+    let broker = Installation::start().await;
+    let mut client = broker.client(CI).await;
+    let job = client.open_docs().await;
+    client.renew(&job.credentials[0].lease_id, 1).await.unwrap();
+    let more = client
+        .issue(&job.job_id, vec![wanted("tickets-api")])
+        .await
+        .unwrap();
+    let (code, explained) = policy(&broker, &["explain", "--record", &more.decision_id]);
+    assert_eq!(code, Some(0), "{explained:#}");
+    assert_eq!(explained["record"]["reproduced"], true);
+
+    let proposed = broker.path("proposed");
+    fs::create_dir_all(&proposed).unwrap();
+    let text = POLICY.replace("ttl = \"5m\"", "ttl = \"4m\"");
+    fs::write(proposed.join("policy.toml"), text).unwrap();
+    let proposed = proposed.to_str().unwrap();
+    let against = ["replay", "--against", proposed];
+    let (_, from_log) = policy(&broker, &against);
+    assert_eq!(from_log["summary"]["decided"], 3, "{from_log:#}");
+    let docs = "docs-api: 300s → 240s";
+    let group = |report: &Value| {
+        let groups = report["groups"].as_array().unwrap().clone();
+        groups
+            .into_iter()
+            .find(|group| group["about"] == docs)
+            .unwrap()
+    };
+    assert_eq!(group(&from_log)["count"], 2, "{from_log:#}");
+
+    let export = broker.path("export.jsonl");
+    let export = export.to_str().unwrap();
+    // What is not signed yet is not exported.
+    let from_export = eventually("everything is signed", || async {
+        let exported = Command::new(BINARY)
+            .args(["audit", "export", "--file", export, "--admin-socket"])
+            .arg(broker.path("admin.sock"))
+            .status();
+        assert!(exported.unwrap().success());
+        let (_, report) = policy(&broker, &[&against[..], &["--from", export]].concat());
+        fs::remove_file(export).unwrap();
+        (report["summary"]["decided"] == 3).then_some(report)
+    })
+    .await;
+    assert_eq!(group(&from_export)["count"], 2);
 }

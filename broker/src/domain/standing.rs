@@ -15,6 +15,8 @@ use super::time::UnixMillis;
 /// What a decision made anew says of something that is held already.
 #[derive(Debug)]
 pub struct Standing {
+    /// What was asked of policy: all that the lease has.
+    pub wanted: Wanted,
     /// The decision, with every reason.
     pub decision: Decision,
     /// The lifetime of a next generation, or why there is none.
@@ -42,7 +44,7 @@ pub fn of_lease(
         subject: &job.owner.subject,
         task: opening.task.as_str(),
         parameters: &opening.parameters,
-        wanted: &[wanted],
+        wanted: std::slice::from_ref(&wanted),
         circumstances: &circumstances,
     });
     let verdict = match &decision.outcome {
@@ -57,7 +59,11 @@ pub fn of_lease(
             )),
         },
     };
-    Standing { decision, verdict }
+    Standing {
+        wanted,
+        decision,
+        verdict,
+    }
 }
 
 /// Finds what a job would not get again today: its first such lease, or the task when it holds no lease.

@@ -1,6 +1,6 @@
 //! Issues more credentials to an open job, decided anew.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use taskpass_proto::ids::JobId;
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
@@ -44,6 +44,14 @@ pub struct IssuedMore {
     pub credentials: Vec<IssuedToken>,
 }
 
+/// What policy adds to a job.
+struct Granted {
+    grants: Vec<(Terms, Term)>,
+    policy: PolicyHash,
+    /// What the log keeps of the decision.
+    details: Value,
+}
+
 impl Operations {
     /// Issues more credentials to a job of the caller's, if today's policy lets it.
     pub async fn issue(&self, caller: &Caller, request: IssueMore) -> Result<IssuedMore, Refusal> {
@@ -62,12 +70,17 @@ impl Operations {
             return Err(job_ended());
         };
         let decision = self.decision_id(now)?;
-        let (grants, policy) = self.decide_issue(&request, &known, opening, now).await?;
+        let Granted {
+            grants,
+            policy,
+            details,
+        } = self.decide_issue(&request, &known, opening, now).await?;
         let addition = Addition {
             owner,
             grants,
             decision: decision.clone(),
             policy: policy.to_string(),
+            details,
             at: now,
         };
         let change = move |current: &Current<'_>| issue(current, &addition);
@@ -101,7 +114,7 @@ impl Operations {
         known: &JobWithLeases,
         opening: &Opening,
         now: UnixMillis,
-    ) -> Result<(Vec<(Terms, Term)>, PolicyHash), Refusal> {
+    ) -> Result<Granted, Refusal> {
         let policy = self.policy_or_refuse()?;
         let decision = policy.decide(&Request {
             subject: &known.job.owner.subject,
@@ -118,6 +131,11 @@ impl Operations {
                 ..Circumstances::opening(now)
             },
         });
+        let details = json!({
+            "decision": decision,
+            "parameters": opening.parameters,
+            "wanted": request.wanted,
+        });
         match &decision.outcome {
             Outcome::Allowed(allowed) => {
                 self.refuse_unless_signable(&allowed.credentials, now)?;
@@ -127,7 +145,11 @@ impl Operations {
                         term(1, permitted.ttl, now, opening.ends_by),
                     )
                 });
-                Ok((grants.collect(), policy.hash()))
+                Ok(Granted {
+                    grants: grants.collect(),
+                    policy: policy.hash(),
+                    details,
+                })
             }
             Outcome::Denied(denied) => {
                 let refusal = Refusal::new(denied.reason, denied.message.clone());
@@ -136,11 +158,7 @@ impl Operations {
                     task: Some(opening.task.to_string()),
                     job: Some(known.job.id),
                     policy: Some(policy.hash().to_string()),
-                    details: json!({
-                        "decision": decision,
-                        "parameters": opening.parameters,
-                        "wanted": request.wanted,
-                    }),
+                    details,
                     ..Record::new(Event::LeaseDenied, now)
                 };
                 Err(self.denied(refusal, record).await)

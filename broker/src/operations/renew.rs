@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use taskpass_proto::ids::LeaseId;
 use taskpass_proto::reason::Reason;
 use taskpass_proto::refusal::Refusal;
@@ -18,7 +18,7 @@ use crate::domain::change::renew::{Renewal, Renewed, renew};
 use crate::domain::change::{Current, JobWithLeases};
 use crate::domain::job::Owner;
 use crate::domain::lease::Lease;
-use crate::domain::policy::{Decision, Policy};
+use crate::domain::policy::Policy;
 use crate::domain::standing::{self, Standing};
 use crate::domain::time::UnixMillis;
 use crate::ports::store::jobs::transact;
@@ -74,7 +74,7 @@ impl Operations {
         let bound_to = binding_of_renewal(caller, lease.terms.bound_to, request.bind_to)?;
         self.refuse_unless_signable_as(&lease.terms.form, now)?;
         let policy = self.policy_or_refuse()?;
-        let (ttl, decision) = self.decide_renewal(&policy, &known, &lease, now).await?;
+        let (ttl, decided) = self.decide_renewal(&policy, &known, &lease, now).await?;
         let id = self.decision_id(now)?;
         let next = term(request.generation, ttl, now, opening.ends_by);
         if next.expires_at <= now {
@@ -89,7 +89,7 @@ impl Operations {
             bound_to,
             decision: id.clone(),
             policy: policy.hash().to_string(),
-            details: json!({ "decision": decision, "expires_at": next.expires_at }),
+            details: with(decided, "expires_at", json!(next.expires_at)),
         };
         let change = move |current: &Current<'_>| renew(current, &renewal);
         let renewed = transact(self.store.as_ref(), request.lease.job(), change)
@@ -118,19 +118,28 @@ impl Operations {
         }
     }
 
-    /// Decides a renewal: everything that the lease has must still be granted. Answers the lifetime.
+    /// Decides a renewal: everything that the lease has must still be granted. Answers the lifetime, and what
+    /// the log keeps of the decision.
     async fn decide_renewal(
         &self,
         policy: &Policy,
         known: &JobWithLeases,
         lease: &Lease,
         at: UnixMillis,
-    ) -> Result<(Duration, Decision), Refusal> {
+    ) -> Result<(Duration, Value), Refusal> {
         let opening = known.job.as_open().ok_or_else(job_ended)?;
-        let Standing { decision, verdict } =
-            standing::of_lease(policy, &known.job, opening, lease, at);
+        let Standing {
+            wanted,
+            decision,
+            verdict,
+        } = standing::of_lease(policy, &known.job, opening, lease, at);
+        let details = json!({
+            "decision": decision,
+            "parameters": opening.parameters,
+            "wanted": [wanted],
+        });
         let refusal = match verdict {
-            Ok(ttl) => return Ok((ttl, decision)),
+            Ok(ttl) => return Ok((ttl, details)),
             Err(refusal) => refusal,
         };
         let record = Record {
@@ -139,7 +148,7 @@ impl Operations {
             job: Some(known.job.id),
             lease: Some(lease.id),
             policy: Some(policy.hash().to_string()),
-            details: json!({ "decision": decision }),
+            details,
             ..Record::new(Event::LeaseRenewalDenied, at)
         };
         Err(self.denied(refusal, record).await)
@@ -155,6 +164,13 @@ impl Operations {
         };
         self.denied(lease_unknown(), record).await
     }
+}
+
+fn with(mut details: Value, name: &str, value: Value) -> Value {
+    if let Some(members) = details.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+    details
 }
 
 fn lease_unknown() -> Refusal {

@@ -1,5 +1,6 @@
 //! Issues more leases to an open job.
 
+use serde_json::Value;
 use taskpass_proto::limits::MAX_LEASES_PER_JOB;
 
 use super::{Current, Due, Saved, Step, lease_record};
@@ -20,6 +21,8 @@ pub struct Addition {
     pub decision: String,
     /// Hash of the policy snapshot.
     pub policy: String,
+    /// What the log keeps of the decision: a JSON object, told once, with the first lease.
+    pub details: Value,
     /// When.
     pub at: UnixMillis,
 }
@@ -66,12 +69,21 @@ pub fn issue(current: &Current<'_>, addition: &Addition) -> Step<Issued> {
             Lease::intent(id, terms.clone()).activate(*term).ok()
         })
         .collect();
-    let records = leases.iter().map(|lease| Record {
-        decision: Some(addition.decision.clone()),
-        policy: Some(addition.policy.clone()),
-        outcome: Some("allowed"),
-        ..lease_record(Event::LeaseIssued, addition.at, &known.job, lease)
-    });
+    let mut records: Vec<Record> = leases
+        .iter()
+        .map(|lease| Record {
+            decision: Some(addition.decision.clone()),
+            policy: Some(addition.policy.clone()),
+            outcome: Some("allowed"),
+            ..lease_record(Event::LeaseIssued, addition.at, &known.job, lease)
+        })
+        .collect();
+    let first = records
+        .first_mut()
+        .and_then(|first| first.details.as_object_mut());
+    if let (Some(first), Some(details)) = (first, addition.details.as_object()) {
+        first.extend(details.clone());
+    }
     let due = leases
         .iter()
         .filter_map(Lease::active)
@@ -80,7 +92,7 @@ pub fn issue(current: &Current<'_>, addition: &Addition) -> Step<Issued> {
     Step {
         saved: Saved {
             job: None,
-            records: records.collect(),
+            records,
             due: due.map_or(Due::AsBefore, Due::NoLaterThan),
             leases: leases.clone(),
         },
@@ -103,6 +115,7 @@ mod tests {
             grants: (0..count).map(|_| grant.clone()).collect(),
             decision: "dec".into(),
             policy: "policy".into(),
+            details: serde_json::json!({ "decision": "why" }),
             at: NOW,
         }
     }
@@ -130,7 +143,16 @@ mod tests {
                 .collect::<Vec<_>>(),
             [3, 4]
         );
-        assert_eq!(step.saved.records.len(), 2);
+        let decisions = step
+            .saved
+            .records
+            .iter()
+            .map(|record| record.details.get("decision"));
+        assert!(
+            decisions.eq([Some(&"why".into()), None]),
+            "{:?}",
+            step.saved.records
+        );
         assert_eq!(
             step.saved.due,
             Due::NoLaterThan(NOW.plus(std::time::Duration::from_secs(30)))

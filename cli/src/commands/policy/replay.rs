@@ -20,8 +20,8 @@ use view::Replayed;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   taskpass policy replay --against policy/ --since 7d
-  taskpass policy replay --against policy/ --from records.json --exit-code
-  taskpass audit list --oldest-first --limit 100000 --output json > records.json
+  taskpass audit export --file records.jsonl
+  taskpass policy replay --against policy/ --from records.jsonl --exit-code
   taskpass policy replay --against policy/ --output json | jq '.groups[] | select(.kind == \"newly_denied\")'
 
 Exit codes:
@@ -43,7 +43,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     since: Option<Duration>,
 
-    /// Reads the records from a file: the output of `audit list --output json`, or one record a line
+    /// Reads the records from a file: what `audit export` or `audit list --output json` writes, or one record a
+    /// line
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 

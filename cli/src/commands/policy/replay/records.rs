@@ -81,7 +81,35 @@ struct Document<'a> {
     records: Vec<Exported<'a>>,
 }
 
-/// Reads a file: one document with `records`, or one record a line.
+/// The first line of what `audit export` writes.
+#[derive(Deserialize)]
+struct BundleHeader {
+    #[serde(rename = "checkpoint")]
+    _checkpoint: String,
+}
+
+/// A record as `audit export` writes it.
+#[derive(Deserialize)]
+struct Bundled {
+    number: u64,
+    leaf: String,
+    details: Option<String>,
+}
+
+/// What a record's leaf says, as far as it matters here.
+#[derive(Deserialize)]
+struct LeafOf {
+    at: i64,
+    event: String,
+    #[serde(default)]
+    subject: String,
+    #[serde(default)]
+    task: String,
+    #[serde(default)]
+    decision: String,
+}
+
+/// Reads a file: one document with `records`, one record a line, or an export with its header.
 pub(super) fn of_file(
     path: &Path,
     since: Option<Timestamp>,
@@ -94,6 +122,7 @@ pub(super) fn of_file(
     let mut reader = BufReader::new(file);
     let mut line = String::new();
     let mut number = 0_u64;
+    let mut is_bundle = false;
     loop {
         line.clear();
         let mut limited = reader.by_ref().take(MAX_LINE_BYTES);
@@ -107,6 +136,15 @@ pub(super) fn of_file(
         if line.trim().is_empty() {
             continue;
         }
+        let no_record = |error| unreadable(&format!("line {number} is no record: {error}"));
+        if is_bundle {
+            take_bundled(&line, since, replay).map_err(no_record)?;
+            continue;
+        }
+        if number == 1 && serde_json::from_str::<BundleHeader>(&line).is_ok() {
+            is_bundle = true;
+            continue;
+        }
         match serde_json::from_str::<Exported<'_>>(&line) {
             Ok(record) => take(&record, since, replay),
             // A document of several lines begins with a line that is no record.
@@ -116,7 +154,7 @@ pub(super) fn of_file(
                     .map_err(|error| unreadable(&error))?;
                 return of_document(&line, since, replay).map_err(|error| unreadable(&error));
             }
-            Err(error) => return Err(unreadable(&format!("line {number} is no record: {error}"))),
+            Err(error) => return Err(no_record(error)),
         }
     }
 }
@@ -150,6 +188,26 @@ fn take(record: &Exported<'_>, since: Option<Timestamp>, replay: &mut Replay<'_>
             .filter(|details| *details != "null")
             .unwrap_or_default(),
     });
+}
+
+fn take_bundled(
+    line: &str,
+    since: Option<Timestamp>,
+    replay: &mut Replay<'_>,
+) -> Result<(), serde_json::Error> {
+    let record: Bundled = serde_json::from_str(line)?;
+    let leaf: LeafOf = serde_json::from_str(&record.leaf)?;
+    if !is_before(Timestamp::from_millisecond(leaf.at).ok(), since) {
+        replay.take(Record {
+            number: record.number,
+            event: &leaf.event,
+            workload: &leaf.subject,
+            task: &leaf.task,
+            decision: &leaf.decision,
+            details: record.details.as_deref().unwrap_or_default(),
+        });
+    }
+    Ok(())
 }
 
 fn is_before(at: Option<Timestamp>, since: Option<Timestamp>) -> bool {

@@ -128,7 +128,17 @@ impl<'a> Replay<'a> {
     /// Takes one record. Those that are no decision on a job are passed over.
     pub fn take(&mut self, record: Record<'_>) {
         match record.event {
-            "job.opened" | "job.denied" | "lease.denied" => self.decide(record),
+            "job.opened"
+            | "job.denied"
+            | "lease.denied"
+            | "lease.renewed"
+            | "lease.renewal_denied" => self.decide(record),
+            // Of a job's first leases, its own record has the decision; of later ones, the first.
+            "lease.issued"
+                if Recorded::read(record.workload, record.task, record.details).is_ok() =>
+            {
+                self.decide(record);
+            }
             "denials.repeated" => self.repeat(record),
             _ => {}
         }

@@ -79,6 +79,8 @@ fn replayed(edits: &[(&str, &str)]) -> (Summary, Vec<String>) {
     replay.take(record("job.opened", CI, ""));
     replay.take(record("job.opened", CI, "{}"));
     replay.take(record("job.ended", CI, "{}"));
+    replay.take(record("lease.issued", CI, "{\"credential\":\"docs-site\"}"));
+    replay.take(record("lease.issued", CI, ""));
     let report = replay.finish();
     let text = |group: &Group| {
         let workloads = group.workloads.replace("spiffe://acme.example/", "");
@@ -216,5 +218,23 @@ proptest::proptest! {
     fn no_details_make_it_panic(details in ".{0,80}", workload in ".{0,20}") {
         let policy = policy(&[]);
         Replay::new(&policy).take(record("job.opened", &workload, &details));
+    }
+}
+
+#[test]
+fn renewals_and_later_credentials_are_replayed_too() {
+    let (then, now) = (policy(&[]), policy(&[("ttl = \"10m\"", "ttl = \"8m\"")]));
+    let details = details(&then, CI, vec![Wanted::whole("docs-site")]);
+    let events = [
+        ("lease.issued", 1),
+        ("lease.renewed", 1),
+        ("lease.renewal_denied", 1),
+        ("lease.denied", 1),
+        ("lease.expired", 0),
+    ];
+    for (event, expected) in events {
+        let mut replay = Replay::new(&now);
+        replay.take(record(event, CI, &details));
+        assert_eq!(replay.finish().summary.different, expected, "{event}");
     }
 }

@@ -182,6 +182,80 @@ fn a_difference_is_one_of_effects() {
     );
 }
 
+/// Runs git in a repository, as somebody.
+fn git(at: &Path, words: &[&str]) {
+    let output = std::process::Command::new("git")
+        .args(["-c", "user.name=Docs", "-c", "user.email=docs@acme.example"])
+        .args(words)
+        .current_dir(at)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_directory_is_compared_with_revisions_of_its_repository() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    git(home.path(), &["init", "--quiet"]);
+    let commit = |message: &str| {
+        git(home.path(), &["add", "--all"]);
+        git(home.path(), &["commit", "--quiet", "--message", message]);
+    };
+    commit("as it is");
+    let diff = |words: &[&str]| {
+        let words = [&["diff", "--exit-code", "--git"], words].concat();
+        run(&words, &[&policy])
+    };
+    assert_eq!(diff(&["HEAD"]).status.code(), Some(0));
+    edit(
+        &policy,
+        "deploy-docs.toml",
+        "ttl = \"10m\"",
+        "ttl = \"20m\"",
+    );
+    let differs = diff(&["HEAD"]);
+    assert_eq!(differs.status.code(), Some(1), "{}", stderr(&differs));
+    assert!(
+        stdout(&differs).contains("10m → 20m"),
+        "{}",
+        stdout(&differs)
+    );
+    commit("longer");
+    let back = diff(&["HEAD..HEAD~1"]);
+    assert!(stdout(&back).contains("20m → 10m"), "{}", stdout(&back));
+    // The facts are those of the revision.
+    let facts = home.path().join("a/installation.toml");
+    let text = fs::read_to_string(&facts).unwrap();
+    fs::write(
+        &facts,
+        text.replacen("max_ttl = \"1h\"", "max_ttl = \"2h\"", 1),
+    )
+    .unwrap();
+    let ceiling = diff(&["HEAD"]);
+    assert!(
+        stdout(&ceiling).contains("`max_ttl`: 1h → 2h"),
+        "{}",
+        stdout(&ceiling)
+    );
+    let unknown = diff(&["no-such-revision"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        stderr(&unknown).contains("no-such-revision"),
+        "{}",
+        stderr(&unknown)
+    );
+    edit(&policy, "deploy-docs.toml", "[task.", "[tsk.");
+    commit("broken");
+    let broken = diff(&["HEAD..HEAD~1"]);
+    assert_eq!(broken.status.code(), Some(2));
+    assert!(
+        stderr(&broken).contains("HEAD:a/policy/deploy-docs.toml"),
+        "{}",
+        stderr(&broken)
+    );
+}
+
 #[test]
 fn files_are_brought_into_form_as_a_whole_or_not_at_all() {
     let home = TempDir::new().unwrap();

@@ -1,6 +1,7 @@
 //! `taskpass policy diff`: what changes in effect.
 
 mod markdown;
+mod revision;
 
 use std::path::PathBuf;
 
@@ -19,8 +20,9 @@ use crate::output::{Page, View};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   taskpass policy diff policy/ proposed/policy/
-  git worktree add /tmp/before origin/main && taskpass policy diff /tmp/before/policy policy
-  taskpass policy diff before/policy policy --markdown >> \"$GITHUB_STEP_SUMMARY\"
+  taskpass policy diff --git origin/main policy/
+  taskpass policy diff --git v1.2..v1.3 policy/
+  taskpass policy diff --git origin/main policy/ --markdown >> \"$GITHUB_STEP_SUMMARY\"
   taskpass policy diff before/policy policy --exit-code --output json
 
 Each directory is read with the `installation.toml` beside it, unless one is named.
@@ -32,13 +34,13 @@ Exit codes:
 /// The command line of `policy diff`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The directory of the policy as it is
-    #[arg(value_name = "OLD")]
-    old: PathBuf,
+    /// The directory of the policy as it is, and the one as it will be; with --git, only the latter
+    #[arg(value_name = "OLD] [NEW", required = true, num_args = 1..=2)]
+    directories: Vec<PathBuf>,
 
-    /// The directory of the policy as it will be
-    #[arg(value_name = "NEW")]
-    new: PathBuf,
+    /// Compares with a revision of the git repository that holds the directory, or two: `OLD..NEW`
+    #[arg(long, value_name = "REVISION")]
+    git: Option<String>,
 
     /// The installation's facts for OLD and NEW [default: `installation.toml` beside each]
     #[arg(long, value_name = "FILE")]
@@ -55,9 +57,7 @@ pub(crate) struct Arguments {
 
 /// Performs the command.
 pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let facts = arguments.installation.as_deref();
-    let old = load(&arguments.old, facts)?;
-    let new = load(&arguments.new, facts)?;
+    let (old, new) = arguments.load()?;
     let difference = diff(side(&old), side(&new));
     let is_none = difference.is_none();
     if arguments.markdown {
@@ -69,6 +69,26 @@ pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, 
         Ok(Exit::Negative)
     } else {
         Ok(Exit::Fine)
+    }
+}
+
+impl Arguments {
+    fn load(&self) -> Result<(Loaded, Loaded), Failure> {
+        let facts = self.installation.as_deref();
+        match (&self.directories[..], &self.git) {
+            ([old, new], None) => Ok((load(old, facts)?, load(new, facts)?)),
+            ([directory], Some(revisions)) => {
+                let of = |revision: &str| revision::load(directory, revision, facts);
+                match revisions.split_once("..") {
+                    Some((old, new)) => Ok((of(old)?, of(new)?)),
+                    None => Ok((of(revisions)?, load(directory, facts)?)),
+                }
+            }
+            (_, None) => Err(Failure::usage("there is nothing to compare with")
+                .remedy("name two directories, or a revision with --git")),
+            (_, Some(_)) => Err(Failure::usage("with --git, there is one directory")
+                .remedy("compare two revisions with `--git OLD..NEW`")),
+        }
     }
 }
 
@@ -116,9 +136,9 @@ impl View for Report {
             line(page, change);
         }
         page.gap();
-        for task in &self.difference.partial {
+        for what in &self.difference.partial {
             page.line(&format!(
-                "task {task} has too many overlapping patterns; some changes may be missing"
+                "{what}: too many overlapping patterns; some changes may be missing"
             ));
         }
         if self.difference.is_none() {

@@ -40,9 +40,9 @@ pub(super) fn text(difference: &Difference) -> String {
             text.extend(["\n… and ", &more.to_string(), " more.\n"]);
         }
     }
-    for task in &difference.partial {
-        let why = " has too many overlapping patterns; some changes may be missing.\n";
-        text.extend(["\nTask ", &cell(task), why]);
+    for what in &difference.partial {
+        let why = ": too many overlapping patterns; some changes may be missing.\n";
+        text.extend(["\n", &cell(what), why]);
     }
     text
 }

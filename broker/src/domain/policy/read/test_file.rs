@@ -1,5 +1,6 @@
 //! `*.test.toml`: `[[test]]` and `[[table]]`.
 
+mod circumstances;
 mod expect;
 mod given;
 mod table;

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use taskpass_identity::SpiffeId;
 use toml::de::DeValue;
 
-use crate::domain::policy::circumstances::Circumstances;
+use super::circumstances::{self, JOB, Life, REPORTED, RISK};
+use crate::domain::job::Reported;
+use crate::domain::policy::circumstances::{Circumstances, Risk};
 use crate::domain::policy::declared::Located;
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::read::entry::{Entry, Key};
@@ -38,6 +40,9 @@ pub(super) struct Given {
     wanted: Vec<Wanted>,
     /// When it is asked; midnight of 1970-01-01, a Thursday, unless it is said.
     at: UnixMillis,
+    life: Life,
+    risk: Risk,
+    reported: Option<Reported>,
     /// Whether something was there and could not be read.
     is_broken: bool,
 }
@@ -56,6 +61,20 @@ impl Given {
             for (name, entry) in parameters.children("\"main\"") {
                 self.set_parameter(name.value, entry, report);
             }
+        }
+        let mut below = |key: Key<'static>| {
+            let entry = section.optional(key)?;
+            entry.table(format!("`{}`", key.name), report)
+        };
+        let (job, risk, reported) = (below(JOB), below(RISK), below(REPORTED));
+        if let Some(job) = job {
+            self.life = Life::read(job, report);
+        }
+        if let Some(risk) = risk {
+            self.risk = circumstances::risk(risk, report);
+        }
+        if let Some(reported) = reported {
+            self.reported = Some(circumstances::reported(reported, report));
         }
         section.finish(report);
         self
@@ -104,12 +123,18 @@ impl Given {
                 report.push(Diagnostic::error(place.clone(), message).help(help));
             }
         }
+        let (at, job) = self.life.facts(self.at);
         Some(Input {
             workload: self.workload?,
             task: self.task?,
             parameters: self.parameters,
             wanted: self.wanted,
-            circumstances: Circumstances::opening(self.at),
+            circumstances: Circumstances {
+                at,
+                job,
+                risk: self.risk,
+                reported: self.reported,
+            },
         })
     }
 

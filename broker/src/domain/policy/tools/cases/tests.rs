@@ -74,6 +74,61 @@ fn what_is_expected_comes_out() {
 }
 
 #[test]
+fn everything_that_conditions_look_at_can_be_given() {
+    let condition = r#"
+when = """
+context.time.hour == 9 && context.job.age == 1200 && context.job.generation == 2 && context.job.is_renewal &&
+context.risk.exposed && !context.risk.elevated && context.reported has uid && context.reported.uid == 1000 &&
+context.reported has host && context.reported.host == "node-1" """
+"#;
+    let grant = "[[task.deploy-docs.grant]]";
+    let text = POLICY.replacen(grant, &format!("{grant}{condition}"), 1);
+    let file = |name: &str, text: &str| SourceFile::new(name, text.as_bytes());
+    let installation = Installation::parse(&file("installation.toml", INSTALLATION)).unwrap();
+    let files = [file("deploy.toml", &text), file("shared.toml", SHARED)];
+    let policy = Policy::compile(&files, &installation).unwrap_or_else(|f| panic!("{f:#?}"));
+    let case = r#"
+[[test]]
+name = "a renewal"
+[test.given]
+workload = "spiffe://acme.example/prod/ci/docs/1"
+task = "deploy-docs"
+params = { ref = "refs/heads/main" }
+time = "2026-11-23T09:00:00Z"
+job = { age = "20m", generation = 2 }
+risk = { exposed = true }
+reported = { host = "node-1", uid = 1000 }
+[test.expect]
+allow = ["docs-site", "tickets-comment"]
+"#;
+    let passes = |text: &str| {
+        let cases = read(text).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        run(&policy, &cases[0]).has_passed()
+    };
+    assert!(passes(case));
+    for (find, other) in [
+        ("20m", "21m"),
+        ("generation = 2", "generation = 1"),
+        ("exposed = true", "elevated = true"),
+        ("node-1", "node-2"),
+        ("uid = 1000", "uid = 0"),
+        ("T09", "T10"),
+    ] {
+        assert!(!passes(&case.replacen(find, other, 1)), "{other}");
+    }
+    // A job is as old as it is said to be, though no time is said.
+    let young = read(&case.replace("time = \"2026-11-23T09:00:00Z\"\n", "")).unwrap();
+    let circumstances = &young[0].given.circumstances;
+    assert_eq!(
+        circumstances
+            .at
+            .since(circumstances.job.opened_at)
+            .as_secs(),
+        1200
+    );
+}
+
+#[test]
 fn every_difference_is_told() {
     let table = [
         (
@@ -167,6 +222,9 @@ fn every_mistake_is_found_in_its_place_with_a_remedy() {
         ("\"deny PARAMETER_MISSING\"]", "]"),
         ("\"deny PARAMETER_MISSING\"]", "{}]"),
         ("rows = [", "rows = [ 1,"),
+        ("given.task", "given.job.ages = \"1m\"\ngiven.task"),
+        ("given.task", "given.reported.uid = -1\ngiven.task"),
+        ("given.task", "given.risk = true\ngiven.task"),
         ("[[table]]", "[task.a]\n[[table]]"),
         ("[[table]]", "[[tabel]]"),
     ];

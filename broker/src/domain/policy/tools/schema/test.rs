@@ -39,7 +39,7 @@ pub(super) fn schema() -> Value {
 fn rows() -> Value {
     let column = json!({
         "type": "string",
-        "pattern": "^(workload|task|credentials|expect|params\\.[a-z0-9_-]{1,64})$",
+        "pattern": "^(workload|task|credentials|time|expect|params\\.[a-z0-9_-]{1,64})$",
     });
     let row = json!({ "type": "array", "items": {} });
     table(
@@ -75,6 +75,35 @@ fn given() -> Value {
                 "description": "The SPIFFE ID of the workload that asks.",
             },
             "task": { "type": "string", "description": "The task that it asks for." },
+            "time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When it asks; midnight of 1970-01-01, a Thursday, unless it is said.",
+            },
+            "job": table(
+                "Where in its life the job is.",
+                json!({
+                    "age": duration("How long it has been open."),
+                    "generation": count("The generation of the credential: 2 when it is renewed once."),
+                }),
+                &[],
+            ),
+            "risk": table(
+                "What is known against the workload.",
+                json!({ "exposed": { "type": "boolean" }, "elevated": { "type": "boolean" } }),
+                &[],
+            ),
+            "reported": table(
+                "What only the agent says.",
+                json!({
+                    "host": { "type": "string" },
+                    "uid": count("User id."),
+                    "gid": count("Group id."),
+                    "pid": count("Process id."),
+                    "executable": { "type": "string" },
+                }),
+                &[],
+            ),
             "params": named("The parameters.", PARAMETER_NAME, &parameter),
             "credentials": {
                 "description": "The credentials asked for; without it, all that are granted.",
@@ -86,6 +115,10 @@ fn given() -> Value {
         }),
         &[],
     )
+}
+
+fn count(what: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX, "description": what })
 }
 
 fn expect() -> Value {

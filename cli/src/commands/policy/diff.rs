@@ -35,7 +35,7 @@ Exit codes:
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The directory of the policy as it is, and the one as it will be; with --git, only the latter
-    #[arg(value_name = "OLD] [NEW", required = true, num_args = 1..=2)]
+    #[arg(value_name = "DIR", required = true, num_args = 1..=2)]
     directories: Vec<PathBuf>,
 
     /// Compares with a revision of the git repository that holds the directory, or two: `OLD..NEW`

@@ -10,6 +10,8 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_FILES: usize = 10_000;
 const MAX_DEPTH: usize = 16;
+/// Files that are told to be passed over.
+const MAX_PASSED_OVER: usize = 20;
 /// How the names of test files end: they stand beside the policy, and are no part of it.
 const TESTS: &str = ".test.toml";
 
@@ -55,6 +57,61 @@ pub fn read(directory: &Path) -> Result<Vec<SourceFile>, SourceError> {
         return Err(SourceError::Nothing(directory.to_owned()));
     }
     read_all(directory, paths)
+}
+
+/// Files below a directory that are no part of the policy, and by their names might be meant to be: copies,
+/// switched-off files, other formats. At most a few, in the order of their paths.
+pub fn passed_over(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![(directory.to_owned(), 0)];
+    while let Some((directory, depth)) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Ok(metadata) = fs::metadata(&path) else {
+                continue;
+            };
+            if metadata.is_dir() && depth < MAX_DEPTH && !name.starts_with('.') {
+                directories.push((path, depth + 1));
+            } else if metadata.is_file()
+                && looks_like_policy(&name)
+                && found.len() < MAX_PASSED_OVER
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether a name that is passed over may be meant to be that of a policy file.
+fn looks_like_policy(name: &str) -> bool {
+    const FORMATS: [&str; 7] = ["json", "txt", "hcl", "rego", "conf", "cfg", "ini"];
+    const BYSTANDERS: [&str; 8] = [
+        "README",
+        "LICENSE",
+        "NOTICE",
+        "OWNERS",
+        "CODEOWNERS",
+        "Makefile",
+        "Justfile",
+        "BUILD",
+    ];
+    let ending = Path::new(name)
+        .extension()
+        .and_then(|ending| ending.to_str());
+    let is_read = !name.starts_with('.') && matches!(ending, Some("toml" | "cedar"));
+    if is_read {
+        return false;
+    }
+    if name.contains(".toml") || name.contains(".cedar") {
+        return true;
+    }
+    match name.rsplit_once('.') {
+        Some((before, ending)) => !before.is_empty() && FORMATS.contains(&ending),
+        None => !BYSTANDERS.contains(&name),
+    }
 }
 
 /// Reads the tests below a directory, perhaps none: every `*.test.toml`.
@@ -207,6 +264,35 @@ mod tests {
         };
         assert_eq!(names(read(folder.path()).unwrap()), ["a.toml", "test.toml"]);
         assert_eq!(names(read_tests(folder.path()).unwrap()), ["a.test.toml"]);
+    }
+
+    #[test]
+    fn tells_which_files_might_be_meant_to_be_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "a.toml",
+            "a.test.toml",
+            "g.cedar",
+            "README.md",
+            "LICENSE",
+            ".gitignore",
+            "a.toml.bak",
+            ".b.toml",
+            "c.cedar~",
+            "grants.json",
+            "grants",
+        ] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = passed_over(folder.path());
+        let names: Vec<_> = found
+            .iter()
+            .filter_map(|path| path.file_name()?.to_str())
+            .collect();
+        assert_eq!(
+            names,
+            [".b.toml", "a.toml.bak", "c.cedar~", "grants", "grants.json"]
+        );
     }
 
     #[test]

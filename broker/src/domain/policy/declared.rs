@@ -41,6 +41,10 @@ pub(super) struct Declarations {
 
 #[derive(Debug)]
 pub(super) struct DeclaredTask {
+    /// Whether there are only grants, and no `[task.NAME]`.
+    pub(super) is_headless: bool,
+    /// Whether nothing is wrong with the parameters.
+    pub(super) has_whole_parameters: bool,
     pub(super) owner: Option<Located<Arc<str>>>,
     pub(super) purpose: Option<Located<Arc<str>>>,
     pub(super) parameters: BTreeMap<Arc<str>, Option<Located<Parameter>>>,
@@ -50,6 +54,8 @@ pub(super) struct DeclaredTask {
 
 #[derive(Debug)]
 pub(super) struct DeclaredGrant {
+    /// Whether nothing is wrong with it.
+    pub(super) is_whole: bool,
     pub(super) place: Place,
     pub(super) workloads: Vec<Located<WorkloadPattern>>,
     pub(super) credentials: Vec<Located<Arc<str>>>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::lint::Lint;
 use super::source::Place;
 
 /// One finding.
@@ -9,6 +10,8 @@ use super::source::Place;
 pub struct Diagnostic {
     /// Whether it keeps the policy from being loaded.
     pub severity: Severity,
+    /// What kind of warning it is.
+    pub lint: Option<Lint>,
     /// Where.
     pub place: Place,
     /// What is wrong, in one line.
@@ -54,8 +57,10 @@ impl Diagnostic {
     pub(super) fn error(place: Place, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            lint: None,
             place,
-            message: message.into(),
+            // Parsers quote what they read, line breaks included.
+            message: message.into().replace(['\n', '\r'], " "),
             label: None,
             help: None,
             fix: None,
@@ -63,11 +68,25 @@ impl Diagnostic {
         }
     }
 
-    pub(super) fn warning(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn warning(lint: Lint, place: Place, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
+            lint: Some(lint),
             ..Self::error(place, message)
         }
+    }
+
+    /// A file in a policy directory that is no part of the policy, and by its name might be meant to be one.
+    pub fn passed_over(file: impl Into<std::sync::Arc<str>>) -> Self {
+        let place = Place {
+            file: file.into(),
+            span: 0..0,
+            line: 1,
+            column: 1,
+        };
+        let message = "the file is passed over: its name ends neither in `.toml` nor in `.cedar`, or begins with a dot";
+        Self::warning(Lint::FilePassedOver, place, message)
+            .help("rename it, or move it out of the policy directory")
     }
 
     pub(super) fn label(self, label: impl Into<String>) -> Self {

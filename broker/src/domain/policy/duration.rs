@@ -48,6 +48,40 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     }
 }
 
+/// The duration that a text in another form was likely meant to be: `5 min`, `1.5h`, `PT10M`.
+pub(super) fn meant_duration(text: &str) -> Option<String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let mut rest = lower.strip_prefix("pt").unwrap_or(&lower);
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let after = after.trim_start();
+        let letters = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(letters)?;
+        let seconds = match unit {
+            "w" | "week" | "weeks" => 7 * 86_400,
+            "d" | "day" | "days" => 86_400,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        total = total.checked_add(whole.parse::<u64>().ok()?.checked_mul(seconds)?)?;
+        if !fraction.is_empty() {
+            let parts = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+            total =
+                total.checked_add(fraction.parse::<u64>().ok()?.checked_mul(seconds)? / parts)?;
+        }
+        rest = after.trim_start_matches([' ', ',']);
+    }
+    let meant = show_duration(Duration::from_secs(total));
+    parse_duration(&meant).is_ok().then_some(meant)
+}
+
 /// Writes a duration as [`parse_duration`] reads it; what is below a second is cut off.
 pub fn show_duration(duration: Duration) -> String {
     let mut rest = duration.as_secs();
@@ -113,7 +147,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn knows_what_people_mean() {
+        let table = [
+            ("5 min", Some("5m")),
+            ("1 h", Some("1h")),
+            ("10M", Some("10m")),
+            ("10 minutes", Some("10m")),
+            ("1h 30m", Some("1h30m")),
+            ("30m1h", Some("1h30m")),
+            ("1.5h", Some("1h30m")),
+            ("PT10M", Some("10m")),
+            ("1w", Some("7d")),
+            ("1 hour, 5 minutes", Some("1h5m")),
+            ("300", None),
+            ("500ms", None),
+            ("-5m", None),
+            ("0s", None),
+            ("", None),
+            ("99999999999999999999h", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(meant_duration(text).as_deref(), expected, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn never_panics_at_what_people_mean(text in "[0-9dhmsPT .,a-z-]{0,24}") {
+            let _ = meant_duration(&text);
+        }
+
         #[test]
         fn reads_what_it_writes(seconds in 1_u64..=31_536_000) {
             let duration = Duration::from_secs(seconds);

@@ -17,6 +17,7 @@ mod duration;
 mod guardrail;
 mod hash;
 mod installation;
+mod lint;
 mod parameter;
 mod pattern;
 mod permit;
@@ -46,6 +47,7 @@ pub use hash::PolicyHash;
 pub use installation::{
     Ceilings, EnvironmentCeiling, Installation, Issuer, IssuerKind, OnWithdrawnGrant,
 };
+pub use lint::Lint;
 pub use parameter::{Parameter, ParameterKind};
 pub use pattern::{InvalidPattern, WorkloadPattern};
 pub use request::{Request, Wanted};

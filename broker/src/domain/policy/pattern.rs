@@ -73,6 +73,13 @@ impl WorkloadPattern {
         self.segments().eq([Segment::Rest])
     }
 
+    /// Whether the pattern names nothing but its trust domain.
+    pub(super) fn is_wild(&self) -> bool {
+        !self
+            .segments()
+            .any(|segment| matches!(segment, Segment::Literal(_)))
+    }
+
     /// Whether the workload is one of those that are meant.
     ///
     /// To find which of many patterns match, use a [`WorkloadIndex`](super::WorkloadIndex).

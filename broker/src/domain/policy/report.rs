@@ -11,7 +11,18 @@ const MAX_SHOWN: usize = 200;
 pub(super) struct Report {
     errors: Findings,
     warnings: Findings,
+    /// Findings whose remedies refer to something, before it is known what there is.
+    references: Vec<(Reference, Diagnostic)>,
     is_partial: bool,
+}
+
+/// What a remedy refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reference {
+    Credential,
+    Audience,
+    Environment,
+    Issuer,
 }
 
 #[derive(Default)]
@@ -29,6 +40,16 @@ impl Report {
         }
     }
 
+    /// Adds a finding whose remedy names something that policy declares, by an example.
+    pub(super) fn push_reference(&mut self, reference: Reference, finding: Diagnostic) {
+        self.references.push((reference, finding));
+    }
+
+    /// The findings that are to be given declared names.
+    pub(super) fn take_references(&mut self) -> Vec<(Reference, Diagnostic)> {
+        std::mem::take(&mut self.references)
+    }
+
     /// Notes that a part of some file could not be read: what seems to be missing may stand there.
     pub(super) fn set_partial(&mut self) {
         self.is_partial = true;
@@ -38,8 +59,14 @@ impl Report {
         self.is_partial
     }
 
+    /// How many errors there are so far.
+    pub(super) fn error_count(&self) -> usize {
+        let more = self.errors.more.as_ref().map_or(0, |(count, _)| *count);
+        self.errors.shown.len() + more + self.references.len()
+    }
+
     pub(super) fn has_errors(&self) -> bool {
-        !self.errors.shown.is_empty()
+        !self.errors.shown.is_empty() || !self.references.is_empty()
     }
 
     /// Whether another error would only be counted.
@@ -48,11 +75,26 @@ impl Report {
     }
 
     /// Everything that was found, by file and place.
-    pub(super) fn into_findings(self) -> Vec<Diagnostic> {
+    pub(super) fn into_findings(mut self) -> Vec<Diagnostic> {
+        for (_, finding) in self.take_references() {
+            self.push(finding);
+        }
         let mut findings = self.errors.finish("errors");
         findings.extend(self.warnings.finish("warnings"));
         findings.sort_by(|a, b| order(a).cmp(&order(b)));
         findings
+    }
+}
+
+impl Reference {
+    /// What stands for it in a remedy until it is known what there is.
+    pub(super) const fn example(self) -> &'static str {
+        match self {
+            Self::Credential => "docs-api",
+            Self::Audience => "docs",
+            Self::Environment => "any",
+            Self::Issuer => "local",
+        }
     }
 }
 

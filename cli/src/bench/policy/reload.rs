@@ -94,9 +94,8 @@ fn reload(admin: &Path) -> Result<(), BenchError> {
         .arg(admin)
         .stdin(Stdio::null())
         .output()?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(said(String::from_utf8_lossy(&output.stderr)))
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(said(String::from_utf8_lossy(&output.stderr))),
     }
 }

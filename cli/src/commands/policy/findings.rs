@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
-use taskpass_broker::domain::policy::{Diagnostic, Place, Severity, SourceFile};
+use taskpass_broker::domain::policy::{Diagnostic, Lint, Place, Severity, SourceFile};
 
 use crate::output::printable;
 
@@ -10,6 +10,8 @@ use crate::output::printable;
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     severity: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     #[serde(flatten)]
     place: At,
     message: String,
@@ -54,6 +56,7 @@ impl From<&Diagnostic> for Finding {
         });
         Self {
             severity: diagnostic.severity.to_string(),
+            code: diagnostic.lint.map(Lint::code),
             place: At::from(&diagnostic.place),
             message: diagnostic.message.clone(),
             label: diagnostic.label.clone(),
@@ -86,7 +89,10 @@ pub(super) fn render(diagnostic: &Diagnostic, files: &[SourceFile]) -> String {
         Severity::Warning => Level::WARNING,
     };
     let place = &diagnostic.place;
-    let title = level.primary_title(printable(&diagnostic.message));
+    let mut title = level.primary_title(printable(&diagnostic.message));
+    if let Some(lint) = diagnostic.lint {
+        title = title.id(lint.code());
+    }
     let label = diagnostic.label.as_deref().map(printable);
     let mut group = match text_of(place, files) {
         Some(text) => {
@@ -152,6 +158,7 @@ mod tests {
     fn diagnostic(place: Place) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
+            lint: None,
             place,
             message: "unknown key `max_duratoin`".to_owned(),
             label: Some("no such key".to_owned()),

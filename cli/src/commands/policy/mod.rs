@@ -32,10 +32,12 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   taskpass policy check policy/
   taskpass policy check policy/ --installation /etc/taskpass/installation.toml
+  taskpass policy check policy/ --deny-warnings
   taskpass policy check policy/ --output json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.message)\"'
 
 Exit codes:
-  0 good, warnings included; 2 the policy has errors, or cannot be read
+  0 good, warnings included; 2 the policy has errors, or cannot be read, or has warnings and --deny-warnings is given
+  Warnings have names, which the policy reference explains
   More: `taskpass help exit-codes`";
 
 /// Checks policy files, and shows what the broker made of them
@@ -83,6 +85,10 @@ pub(crate) struct Check {
     /// The installation's facts [default: `installation.toml` beside DIR]
     #[arg(long, value_name = "FILE")]
     installation: Option<PathBuf>,
+
+    /// Fail when there are warnings, as for CI
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 /// Performs the command.
@@ -112,12 +118,19 @@ impl Check {
                 .why(error)
                 .remedy("name the file with --installation; the broker reads it too")
         })?;
-        let files = policy_files::read(&self.directory)
-            .map_err(|error| Failure::usage("cannot read the policy").why(error))?;
+        let files = policy_files::read(&self.directory).map_err(|error| {
+            Failure::usage("cannot read the policy")
+                .why(error)
+                .remedy("name the directory that holds the `*.toml` files of tasks and credentials")
+        })?;
         let files = files.into_iter().map(|file| self.shown(file)).collect();
-        let report = Report::new(files, installation);
+        let passed_over = policy_files::passed_over(&self.directory)
+            .into_iter()
+            .map(|path| Diagnostic::passed_over(path.display().to_string()))
+            .collect();
+        let report = Report::new(files, installation, passed_over);
         context.output.show(&report)?;
-        Ok(report.exit())
+        Ok(report.exit(self.deny_warnings))
     }
 
     /// The file under the path by which whoever checks it can open it.
@@ -155,15 +168,20 @@ struct Report {
 }
 
 impl Report {
-    fn new(mut files: Vec<SourceFile>, installation: SourceFile) -> Self {
+    fn new(
+        mut files: Vec<SourceFile>,
+        installation: SourceFile,
+        passed_over: Vec<Diagnostic>,
+    ) -> Self {
         let compiled = Installation::parse(&installation)
             .and_then(|installation| Policy::compile(&files, &installation));
         let count = files.len();
         files.push(installation);
-        let diagnostics: Vec<Diagnostic> = match &compiled {
+        let mut diagnostics: Vec<Diagnostic> = match &compiled {
             Ok(policy) => policy.warnings().to_vec(),
             Err(diagnostics) => diagnostics.clone(),
         };
+        diagnostics.extend(passed_over);
         let policy = compiled.as_ref().ok();
         let count_of = |severity| {
             diagnostics
@@ -187,8 +205,12 @@ impl Report {
         }
     }
 
-    fn exit(&self) -> Exit {
-        if self.good { Exit::Fine } else { Exit::Usage }
+    fn exit(&self, denies_warnings: bool) -> Exit {
+        if self.good && !(denies_warnings && self.warnings > 0) {
+            Exit::Fine
+        } else {
+            Exit::Usage
+        }
     }
 
     fn summary(&self) -> String {

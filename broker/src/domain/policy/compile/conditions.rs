@@ -10,6 +10,7 @@ use crate::domain::policy::condition::{
 };
 use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::lint::Lint;
 use crate::domain::policy::parameter::Parameter;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
@@ -122,18 +123,26 @@ impl<'a> Conditions<'a> {
             MistakeKind::Error => {
                 Diagnostic::error(place, format!("in `{key}`: {}", mistake.message))
             }
-            MistakeKind::Never if key == "when" => {
-                Diagnostic::warning(place, "nobody can use the grant: its `when` can never hold")
-            }
-            MistakeKind::Never => {
-                Diagnostic::warning(place, "`unless` changes nothing: it can never hold")
-            }
-            MistakeKind::Always if key == "when" => {
-                Diagnostic::warning(place, "`when` changes nothing: it always holds")
-            }
-            MistakeKind::Always => {
-                Diagnostic::warning(place, "nobody can use the grant: its `unless` always holds")
-            }
+            MistakeKind::Never if key == "when" => Diagnostic::warning(
+                Lint::UnreachableGrant,
+                place,
+                "nobody can use the grant: its `when` can never hold",
+            ),
+            MistakeKind::Never => Diagnostic::warning(
+                Lint::ConstantCondition,
+                place,
+                "`unless` changes nothing: it can never hold",
+            ),
+            MistakeKind::Always if key == "when" => Diagnostic::warning(
+                Lint::ConstantCondition,
+                place,
+                "`when` changes nothing: it always holds",
+            ),
+            MistakeKind::Always => Diagnostic::warning(
+                Lint::UnreachableGrant,
+                place,
+                "nobody can use the grant: its `unless` always holds",
+            ),
         };
         let help = mistake.help.clone().or_else(|| {
             (mistake.kind != MistakeKind::Error).then(|| format!("correct `{key}`, or remove it"))

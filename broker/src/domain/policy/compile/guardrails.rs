@@ -12,6 +12,7 @@ use crate::domain::policy::condition::{
 use crate::domain::policy::declared::{DeclaredGuardrail, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::guardrail::{Guardrail, Guardrails, Scope};
+use crate::domain::policy::lint::Lint;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::source::{Place, SourceText};
 
@@ -82,6 +83,14 @@ impl Conditions<'_> {
         );
         mistakes.extend(self.unlikely(&looks, &scope, &text.value));
         self.report(&mistakes, text, report);
+        if scope == Scope::All && mistakes.is_empty() && is_unconditional(&policy, &looks) {
+            let message = "the guardrail forbids every request: nobody may do anything";
+            let place = text.place.clone();
+            let doubt = Diagnostic::warning(Lint::GuardrailForbidsEverything, place, message);
+            report.push(doubt.help(
+                "say when, as in `when { context.risk.exposed };`, or for which task, as in `resource == Task::\"deploy-docs\"`",
+            ));
+        }
         let place = short(&text.place);
         Some(Guardrail {
             name: policy
@@ -118,12 +127,20 @@ impl Conditions<'_> {
     }
 
     fn report(&self, mistakes: &[Mistake], text: &Located<Arc<str>>, report: &mut Report) {
+        let is_wrong = mistakes
+            .iter()
+            .any(|mistake| mistake.kind == MistakeKind::Error);
         for mistake in mistakes {
+            // That it can never hold comes of the error.
+            if is_wrong && mistake.kind != MistakeKind::Error {
+                continue;
+            }
             let place = |span: &std::ops::Range<usize>| self.in_file(text, span);
             let at = place(&mistake.span);
             let mut finding = match mistake.kind {
                 MistakeKind::Error => Diagnostic::error(at, mistake.message.clone()),
                 MistakeKind::Never => Diagnostic::warning(
+                    Lint::GuardrailForbidsNothing,
                     at,
                     "the guardrail forbids nothing: its condition can never hold",
                 )
@@ -186,6 +203,13 @@ fn head(policy: &Policy, text: &str) -> Vec<Mistake> {
         }
     }
     mistakes
+}
+
+/// Whether nothing about a request makes a difference to the policy.
+fn is_unconditional(policy: &Policy, looks: &Looks) -> bool {
+    let is_for_all = matches!(policy.principal_constraint(), PrincipalConstraint::Any)
+        && matches!(policy.resource_constraint(), ResourceConstraint::Any);
+    is_for_all && looks.is_empty()
 }
 
 fn scope(policy: &Policy) -> Scope {

@@ -3,6 +3,8 @@
 //! - `names`: who is called what, and what a reference means
 //! - `credentials`, `tasks`, `workloads`: what each kind of declaration becomes
 //! - `conditions`, `guardrails`: what Cedar checks, in places of our files
+//! - `headless`: grants without their task
+//! - `references`: remedies that name what there is
 //! - `templates`: whether scopes can be filled in wherever they are granted
 //! - `doubts`: what is likely a mistake
 
@@ -10,7 +12,9 @@ mod conditions;
 mod credentials;
 mod doubts;
 mod guardrails;
+mod headless;
 mod names;
+mod references;
 mod tasks;
 mod templates;
 mod workloads;
@@ -57,12 +61,21 @@ fn link(
     sources: Vec<SourceFile>,
     report: &mut Report,
 ) -> Policy {
-    let tasks = by_name(Kind::Task, &declared.tasks, report);
+    let whole = declared.tasks.iter().filter(|task| !task.body.is_headless);
+    let tasks = by_name(Kind::Task, whole, report);
+    headless::report_grants(&declared.tasks, &tasks, report);
     let credentials = by_name(Kind::Credential, &declared.credentials, report);
     let environments = by_name(Kind::Environment, &declared.environments, report);
     let audiences = by_name(Kind::Audience, &declared.audiences, report);
     let identities = by_name(Kind::Identity, &declared.identities, report);
     let (verifiers, audiences_of) = workloads::verifiers(&audiences, installation, report);
+    references::References {
+        installation,
+        credentials: &credentials,
+        audiences: &audiences,
+        environments: &environments,
+    }
+    .settle(report);
     let ceilings = installation.ceilings();
     let built = credentials::Builder {
         installation,
@@ -71,7 +84,15 @@ fn link(
         environments: &environments,
     }
     .credentials(&credentials, report);
-    doubts::look_for(&tasks, &credentials, &environments, report);
+    doubts::Doubts {
+        declared,
+        tasks: &tasks,
+        credentials: &credentials,
+        environments: &environments,
+        audiences: &audiences,
+        identities: &identities,
+    }
+    .look(report);
     doubts::ceilings_of_nothing(installation, &environments, report);
     let mut conditions = Conditions::new(&sources, &tasks, &environments);
     let guardrails = conditions.guardrails(&declared.guardrails, report);

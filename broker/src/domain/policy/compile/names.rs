@@ -9,6 +9,9 @@ use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::suggest::suggest;
 
+/// Names that a remedy lists.
+const MOST_LISTED: usize = 4;
+
 /// Declarations of one kind by their names.
 pub(super) type Names<'a, T> = BTreeMap<&'a str, &'a Named<T>>;
 
@@ -25,7 +28,7 @@ pub(super) enum Kind {
 /// Sorts declarations by name; a name that is given twice is reported with both places.
 pub(super) fn by_name<'a, T>(
     kind: Kind,
-    declared: &'a [Named<T>],
+    declared: impl IntoIterator<Item = &'a Named<T>>,
     report: &mut Report,
 ) -> Names<'a, T> {
     let mut names: Names<'a, T> = BTreeMap::new();
@@ -60,10 +63,21 @@ pub(super) fn find<'a, T>(
         let finding = Diagnostic::error(reference.place.clone(), message);
         report.push(match did_you_mean(name, names.keys().copied(), report) {
             Some(meant) => finding.meant(reference.place.clone(), meant),
-            None => finding.help(format!("declare `[{kind}.{name}]`")),
+            None => finding.help(match known(names) {
+                Some(known) => format!("use {known}, or declare `[{kind}.{name}]`"),
+                None => format!("declare `[{kind}.{name}]`"),
+            }),
         });
     }
     found
+}
+
+/// What there is, where that is little.
+fn known<T>(names: &Names<'_, T>) -> Option<String> {
+    let listed: Vec<_> = names.keys().map(|name| format!("`{name}`")).collect();
+    (1..=MOST_LISTED)
+        .contains(&listed.len())
+        .then(|| listed.join(" or "))
 }
 
 /// A remedy that names what was likely meant.

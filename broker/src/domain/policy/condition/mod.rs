@@ -2,32 +2,38 @@
 //!
 //! - [`Condition`]: one that was checked, and can be evaluated
 //! - `check`: text → condition, or what is wrong in it and where
+//! - `mistake`: something wrong in a text; `syntax`, `attributes`, `known`: with what to write instead
 //! - `limits`: what a text may be before a parser sees it
 //! - `schema`: what conditions may look at, as a Cedar schema
 //! - `facts`: a request, as Cedar sees it
 //! - `look`: which attributes an expression looks at, and what it compares them with
 //! - `rule`: a rule in the one form that Cedar writes
 
+mod attributes;
 mod check;
 mod facts;
+mod known;
 mod limits;
 mod look;
+mod mistake;
 mod rule;
 mod schema;
+mod syntax;
 
 use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Entities, EvalResult, Expression, eval_expression};
 
 use self::check::{AFTER, BEFORE};
-pub(super) use self::check::{
-    Checked, Checker, Known, Mistake, MistakeKind, TaskName, explain, syntax,
-};
+pub(super) use self::check::{Checked, Checker};
 pub(super) use self::facts::Facts;
+pub(super) use self::known::{Known, TaskName, explain};
 pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits};
 pub(super) use self::look::Looks;
+pub(super) use self::mistake::{Mistake, MistakeKind};
 pub(super) use self::rule::canonical as canonical_rule;
 pub(super) use self::schema::{Shape, TASK, WORKLOAD};
+pub(super) use self::syntax::syntax;
 
 /// A condition that was checked against the schema of its task.
 #[derive(Debug)]

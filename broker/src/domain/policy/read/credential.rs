@@ -5,15 +5,17 @@ use std::str::FromStr;
 
 use super::claims::claims;
 use super::entry::{Entry, Key};
+use super::meant::Meant;
 use super::section::Section;
 use crate::domain::policy::declared::DeclaredCredential;
-use crate::domain::policy::report::Report;
+use crate::domain::policy::report::{Reference, Report};
 
-const ISSUER: Key<'static> = Key::new("issuer", "\"local\"");
-const AUDIENCE: Key<'static> = Key::new("audience", "\"docs\"");
+const ISSUER: Key<'static> = Key::new("issuer", "\"local\"").referring(Reference::Issuer);
+const AUDIENCE: Key<'static> = Key::new("audience", "\"docs\"").referring(Reference::Audience);
 const SCOPES: Key<'static> = Key::new("scopes", "[\"docs:write\"]");
 const TTL: Key<'static> = Key::new("ttl", "\"10m\"");
-const ENVIRONMENT: Key<'static> = Key::new("environment", "\"any\"");
+const ENVIRONMENT: Key<'static> =
+    Key::new("environment", "\"any\"").referring(Reference::Environment);
 const ALGORITHM: Key<'static> = Key::new("algorithm", "\"ES256\"");
 const SHAPE: Key<'static> = Key::new("shape", "\"access-token\"");
 const CLAIMS: Key<'static> = Key::new("claims", "{ team = \"docs\" }");
@@ -57,7 +59,7 @@ pub(super) fn credential(mut section: Section<'_>, report: &mut Report) -> Decla
 /// One of a few words, or the usual one.
 fn word<T>(entry: Option<Entry<'_>>, report: &mut Report) -> T
 where
-    T: FromStr<Err: fmt::Display> + Default,
+    T: Meant + FromStr<Err: fmt::Display> + Default,
 {
     entry
         .and_then(|entry| entry.parsed(report))

@@ -8,11 +8,12 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::meant::{self, Meant};
 use super::section::Section;
 use crate::domain::policy::declared::Located;
 use crate::domain::policy::diagnostic::Diagnostic;
-use crate::domain::policy::duration::parse_duration;
-use crate::domain::policy::report::Report;
+use crate::domain::policy::duration::{meant_duration, parse_duration};
+use crate::domain::policy::report::{Reference, Report};
 use crate::domain::policy::source::{Place, SourceText};
 
 const MAX_LINE_BYTES: usize = 512;
@@ -23,6 +24,8 @@ const MAX_NAME_BYTES: usize = 64;
 pub(super) struct Key<'a> {
     pub(super) name: &'a str,
     pub(super) example: &'static str,
+    /// What its values refer to.
+    pub(super) reference: Option<Reference>,
 }
 
 /// The value of a key.
@@ -35,7 +38,28 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Key<'a> {
     pub(super) const fn new(name: &'a str, example: &'static str) -> Self {
-        Self { name, example }
+        Self {
+            name,
+            example,
+            reference: None,
+        }
+    }
+
+    /// A key whose values are names that policy declares.
+    pub(super) const fn referring(self, reference: Reference) -> Self {
+        Self {
+            name: self.name,
+            example: self.example,
+            reference: Some(reference),
+        }
+    }
+
+    /// Reports what is wrong with the key, with a remedy that shows its example.
+    pub(super) fn report(&self, finding: Diagnostic, report: &mut Report) {
+        match self.reference {
+            Some(reference) => report.push_reference(reference, finding),
+            None => report.push(finding),
+        }
     }
 }
 
@@ -54,7 +78,7 @@ impl<'a> Entry<'a> {
     /// A string that `T` can be read from.
     pub(super) fn parsed<T>(&self, report: &mut Report) -> Option<Located<T>>
     where
-        T: FromStr<Err: fmt::Display>,
+        T: Meant + FromStr<Err: fmt::Display>,
     {
         let text = self.string(report)?;
         self.parse(text, report)
@@ -82,10 +106,18 @@ impl<'a> Entry<'a> {
     }
 
     pub(super) fn duration(&self, report: &mut Report) -> Option<Located<Duration>> {
+        if let DeValue::Integer(number) = self.value.get_ref() {
+            let (name, number) = (self.key.name, number.as_str());
+            let message = format!("`{name}` is a text with a unit, and this is a number");
+            let help =
+                format!("write `{name} = \"{number}s\"` for seconds, `\"{number}m\"` for minutes");
+            report.push(Diagnostic::error(self.place(), message).help(help));
+            return None;
+        }
         let text = self.string(report)?;
         match parse_duration(text.value) {
             Ok(duration) => Some(Located::new(duration, text.place)),
-            Err(error) => self.refuse(text.place, error.to_string(), report),
+            Err(error) => self.unreadable(text.place, &error, meant_duration(text.value), report),
         }
     }
 
@@ -130,7 +162,7 @@ impl<'a> Entry<'a> {
     /// A list of strings that `T` can be read from, without those that it cannot be read from.
     pub(super) fn parsed_list<T>(&self, report: &mut Report) -> Vec<Located<T>>
     where
-        T: FromStr<Err: fmt::Display>,
+        T: Meant + FromStr<Err: fmt::Display>,
     {
         let texts = self.strings(report).unwrap_or_default();
         texts
@@ -151,7 +183,7 @@ impl<'a> Entry<'a> {
     /// One string or a list of strings, at least one.
     pub(super) fn one_or_more<T>(&self, report: &mut Report) -> Vec<Located<T>>
     where
-        T: FromStr<Err: fmt::Display>,
+        T: Meant + FromStr<Err: fmt::Display>,
     {
         match self.value.get_ref() {
             DeValue::String(_) => self.parsed(report).into_iter().collect(),
@@ -196,20 +228,20 @@ impl<'a> Entry<'a> {
         message: String,
         report: &mut Report,
     ) -> Option<T> {
-        let Key { name, example } = self.key;
-        report.push(
-            Diagnostic::error(place, message).help(format!("for instance `{name} = {example}`")),
-        );
+        let Key { name, example, .. } = self.key;
+        let finding =
+            Diagnostic::error(place, message).help(format!("for instance `{name} = {example}`"));
+        self.key.report(finding, report);
         None
     }
 
     fn parse<T>(&self, text: Located<&str>, report: &mut Report) -> Option<Located<T>>
     where
-        T: FromStr<Err: fmt::Display>,
+        T: Meant + FromStr<Err: fmt::Display>,
     {
         match text.value.parse() {
             Ok(value) => Some(Located::new(value, text.place)),
-            Err(error) => self.refuse(text.place, error.to_string(), report),
+            Err(error) => self.unreadable(text.place, &error, T::meant(text.value), report),
         }
     }
 
@@ -217,7 +249,25 @@ impl<'a> Entry<'a> {
         if is_name(text.value) {
             return Some(text.map(Arc::from));
         }
-        self.refuse(text.place, NAME_RULE.to_owned(), report)
+        let meant = meant::name(text.value);
+        self.unreadable(text.place, &NAME_RULE, meant, report)
+    }
+
+    /// Reports a text that cannot be read, with what was likely meant.
+    fn unreadable<T>(
+        &self,
+        place: Place,
+        why: &dyn fmt::Display,
+        meant: Option<String>,
+        report: &mut Report,
+    ) -> Option<T> {
+        let Some(meant) = meant else {
+            return self.refuse(place, why.to_string(), report);
+        };
+        let finding = Diagnostic::error(place.clone(), why.to_string());
+        let meant = quoted(&meant);
+        report.push(finding.help(format!("write `{meant}`")).fix(place, meant));
+        None
     }
 
     fn mismatch<T>(&self, expected: &str, found: &DeValue<'_>, report: &mut Report) -> Option<T> {
@@ -226,7 +276,55 @@ impl<'a> Entry<'a> {
             self.key.name,
             describe(found)
         );
-        self.refuse(self.place(), message, report)
+        let Some(right) = self.converted(expected, found) else {
+            return self.refuse(self.place(), message, report);
+        };
+        let help = format!("write `{} = {right}`", self.key.name);
+        report.push(
+            Diagnostic::error(self.place(), message)
+                .help(help)
+                .fix(self.place(), right),
+        );
+        None
+    }
+
+    /// The same value, as what it should be.
+    fn converted(&self, expected: &str, found: &DeValue<'_>) -> Option<String> {
+        let raw = self.text.content().get(self.value.span())?;
+        match (expected, found) {
+            ("a list of strings", DeValue::String(_)) => Some(format!("[{raw}]")),
+            ("a string", DeValue::Array(items)) => {
+                let only = items.iter().next().filter(|_| items.len() == 1)?;
+                let is_string = matches!(only.get_ref(), DeValue::String(_));
+                let raw = self.text.content().get(only.span()).filter(|_| is_string);
+                raw.map(ToOwned::to_owned)
+            }
+            ("`true` or `false`", DeValue::String(text)) => {
+                match &*text.trim().to_ascii_lowercase() {
+                    "true" | "yes" | "on" => Some("true".to_owned()),
+                    "false" | "no" | "off" => Some("false".to_owned()),
+                    _ => None,
+                }
+            }
+            ("an integer", DeValue::String(text)) => {
+                let number: i64 = text.trim().parse().ok()?;
+                Some(number.to_string())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A text as TOML: between `'` where it has backslashes or quotes.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = !text.contains(['"', '\\']) && !text.chars().any(char::is_control);
+    if is_plain {
+        format!("\"{text}\"")
+    } else if !text.contains('\'') && !text.chars().any(char::is_control) {
+        format!("'{text}'")
+    } else {
+        let text = text.escape_debug().to_string();
+        format!("\"{}\"", text.replace("\\'", "'"))
     }
 }
 

@@ -15,7 +15,9 @@ pub(super) fn statements(text: &SourceText<'_>, report: &mut Report) -> Vec<Decl
     let content = text.content();
     let mut statements = Vec::new();
     let mut first = None;
-    for (at, token) in Tokens::new(content) {
+    // Editors put a mark of the encoding before the text.
+    let begin = content.len() - content.trim_start_matches('\u{feff}').len();
+    for (at, token) in Tokens::new(content).filter(|(at, _)| *at >= begin) {
         let start = *first.get_or_insert(at);
         if token == Token::End {
             statements.extend(statement(text, start..at + 1, report));

@@ -11,21 +11,23 @@ mod entry;
 mod guardrail;
 mod identity;
 mod installation;
+mod meant;
 mod parameter;
+mod root;
 mod section;
 mod syntax;
 mod task;
 mod test_file;
-
-use std::sync::Arc;
+mod value_pattern;
 
 use taskpass_proto::task_name::TaskName;
 
-use self::entry::{Key, NAME_RULE, is_name};
+use self::entry::{Key, is_name};
+use self::root::named;
 use self::section::Section;
 pub(super) use self::task::in_header;
 pub(super) use self::test_file::{REASONS, request_file, test_files};
-use super::declared::{Declarations, Located, Named};
+use super::declared::{Declarations, Named};
 use super::diagnostic::Diagnostic;
 use super::installation::Installation;
 use super::report::Report;
@@ -53,6 +55,7 @@ pub(super) fn policy_file(file: &SourceFile, declared: &mut Declarations, report
     };
     let what = "a policy file".to_owned();
     let mut root = Section::new(&text, &tables, text.place(0..0), what);
+    root::misspelt_tables(&mut root, report);
     for (name, section) in named(&mut root, TASK, is_task_name, report) {
         let body = task::task(&name.value, section, report);
         declared.tasks.push(Named { name, body });
@@ -111,46 +114,6 @@ pub(super) fn installation_file(file: &SourceFile) -> Result<Installation, Vec<D
     }
 }
 
-/// The tables below `[KEY.…]` with their names; those with an impossible name are reported, and read all the
-/// same, for what else is wrong with them.
-fn named<'a>(
-    root: &mut Section<'a>,
-    key: Key<'static>,
-    is_valid: fn(&str) -> bool,
-    report: &mut Report,
-) -> Vec<(Located<Arc<str>>, Section<'a>)> {
-    let Some(tables) = root
-        .optional(key)
-        .and_then(|entry| entry.table(key.name.to_owned(), report))
-    else {
-        return Vec::new();
-    };
-    let mut sections = Vec::new();
-    for (name, entry) in tables.children("{ … }") {
-        if !is_valid(name.value) {
-            report.push(bad_name(key, &name));
-        }
-        let what = format!("{} `{}`", key.name, name.value.escape_debug());
-        if let Some(section) = entry.table(what, report) {
-            let section = section.named_at(name.place.clone());
-            sections.push((name.map(Arc::from), section));
-        }
-    }
-    sections
-}
-
 fn is_task_name(text: &str) -> bool {
     text.parse::<TaskName>().is_ok()
-}
-
-fn bad_name(key: Key<'_>, name: &Located<&str>) -> Diagnostic {
-    let (rule, example) = if key.name == TASK.name {
-        (
-            "a task's name is segments of `a-z`, `0-9` and `-` joined by `/`, at most 128 bytes",
-            "for instance `[task.deploy-docs]` or `[task.\"ci/build\"]`".to_owned(),
-        )
-    } else {
-        (NAME_RULE, format!("for instance `[{}.docs]`", key.name))
-    };
-    Diagnostic::error(name.place.clone(), rule).help(example)
 }

@@ -7,6 +7,7 @@ use taskpass_proto::limits::MAX_PARAMETER_BYTES;
 
 use super::entry::{Entry, Key};
 use super::section::Section;
+use super::value_pattern::value_pattern;
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::parameter::{Parameter, ParameterKind};
 use crate::domain::policy::report::Report;
@@ -23,7 +24,11 @@ const MAX_VALUES: usize = 1024;
 
 /// Reads a parameter. `None` when its type is not known; other mistakes are reported and passed over.
 pub(super) fn parameter(mut section: Section<'_>, report: &mut Report) -> Option<Parameter> {
-    let kind = section.required(TYPE, report)?;
+    let Some(kind) = section.required(TYPE, report) else {
+        section.pass_over(&[PATTERN, VALUES, MIN, MAX, OPTIONAL]);
+        section.finish_with(|key, _| required(key), report);
+        return None;
+    };
     let name = kind.string(report)?;
     let kind = match name.value {
         "one_of" => ParameterKind::OneOf(
@@ -40,17 +45,22 @@ pub(super) fn parameter(mut section: Section<'_>, report: &mut Report) -> Option
         unknown => {
             let message = format!("unknown type `{}`", unknown.escape_debug());
             let finding = Diagnostic::error(name.place.clone(), message);
-            report.push(match suggest(unknown, TYPES.into_iter()) {
-                Some(meant) => finding.meant(name.place, meant),
-                None => finding.help(format!("the types are `{}`", TYPES.join("`, `"))),
-            });
+            report.push(
+                match usual_type(unknown).or_else(|| suggest(unknown, TYPES.into_iter())) {
+                    Some(meant) => finding.meant(name.place, meant),
+                    None => finding.help(format!(
+                    "the types are `{}`: `token` or `path` for what is part of a scope, `text` for the record",
+                    TYPES.join("`, `")
+                )),
+                },
+            );
             return None;
         }
     };
     let pattern = match kind {
         ParameterKind::Token | ParameterKind::Path | ParameterKind::Text => section
             .optional(PATTERN)
-            .and_then(|entry| entry.parsed(report)),
+            .and_then(|entry| value_pattern(entry, &kind, report)),
         ParameterKind::OneOf(_) | ParameterKind::Integer { .. } | ParameterKind::Boolean => {
             let why =
                 "has no meaning for this type: only `token`, `path` and `text` are narrowed by one";
@@ -62,12 +72,38 @@ pub(super) fn parameter(mut section: Section<'_>, report: &mut Report) -> Option
     let is_optional = section
         .optional(OPTIONAL)
         .and_then(|entry| entry.boolean(report));
-    section.finish(report);
+    section.finish_with(|key, _| required(key), report);
     Some(Parameter {
         kind,
-        pattern: pattern.map(|pattern| pattern.value),
+        pattern,
         is_optional: is_optional.unwrap_or(false),
     })
+}
+
+/// What other languages call the types.
+fn usual_type(name: &str) -> Option<&'static str> {
+    Some(match &*name.to_ascii_lowercase() {
+        "enum" | "choice" | "select" => "one_of",
+        "int" | "number" | "long" | "uint" => "integer",
+        "bool" => "boolean",
+        _ => return None,
+    })
+}
+
+/// `required = true` is what every parameter is.
+fn required(key: &str) -> Option<String> {
+    match key {
+        "required" => Some(
+            "remove it: every parameter is required, unless it says `optional = true`".to_owned(),
+        ),
+        "default" => Some(
+            "remove it: a parameter has no default; one that may be missing says `optional = true`"
+                .to_owned(),
+        ),
+        "values" => Some("give the parameter the type `one_of`, or remove `values`".to_owned()),
+        "min" | "max" => Some("give the parameter the type `integer`, or remove it".to_owned()),
+        _ => None,
+    }
 }
 
 fn values(entry: Entry<'_>, report: &mut Report) -> Vec<Arc<str>> {
@@ -85,7 +121,9 @@ fn values(entry: Entry<'_>, report: &mut Report) -> Vec<Arc<str>> {
         } else if value.value.len() > MAX_PARAMETER_BYTES {
             "a value is at most 1024 bytes long"
         } else if !seen.insert(value.value) {
-            "the value is listed twice"
+            let twice = Diagnostic::error(value.place.clone(), "the value is listed twice");
+            report.push(twice.help("remove one of the two"));
+            continue;
         } else {
             continue;
         };

@@ -1,8 +1,15 @@
 //! From bytes to TOML.
+//!
+//! - [`text`], [`tables`]: the file, or what is wrong with it
+//! - `remedy`: what to write instead
+//! - `brackets`: a list or an inline table that is never closed
+//! - `duplicates`: what is written twice
 
-use std::ops::Range;
+mod brackets;
+mod duplicates;
+mod remedy;
 
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::DeTable;
 
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::report::Report;
@@ -10,108 +17,74 @@ use crate::domain::policy::source::{SourceFile, SourceText};
 
 /// The file's text; reported when it is not UTF-8.
 pub(super) fn text<'a>(file: &'a SourceFile, report: &mut Report) -> Option<SourceText<'a>> {
-    let error = match std::str::from_utf8(&file.bytes) {
-        Ok(content) => return Some(SourceText::new(file.name.clone(), content)),
-        Err(error) => error,
+    let bytes = &file.bytes;
+    let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let (at, message, encoding) = match std::str::from_utf8(bytes) {
+        // Nobody writes zeros; editors write every second byte as one when they save UTF-16.
+        Ok(content) => match content.find('\0') {
+            None => return Some(SourceText::new(file.name.clone(), content)),
+            Some(at) => (at, "the file has zero bytes, as UTF-16 has", "UTF-16"),
+        },
+        Err(_) if is_utf16 => (0, "the file is in the encoding UTF-16", "UTF-16"),
+        Err(error) => {
+            let at = error.valid_up_to();
+            (at, "the file is not UTF-8 from here on", "LATIN1")
+        }
     };
-    let valid = file.bytes.get(..error.valid_up_to()).unwrap_or_default();
+    let valid = bytes.get(..at).unwrap_or_default();
     let valid = SourceText::new(
         file.name.clone(),
         std::str::from_utf8(valid).unwrap_or_default(),
     );
-    let place = valid.place(error.valid_up_to()..error.valid_up_to());
-    let finding = Diagnostic::error(place, "the file is not UTF-8 from here on");
-    report.push(finding.help("save the file in the encoding UTF-8"));
+    let help = format!(
+        "save the file in the encoding UTF-8, for instance with `iconv -f {encoding} -t UTF-8`"
+    );
+    report.push(Diagnostic::error(valid.place(at..at), message).help(help));
     report.set_partial();
     None
 }
 
 /// The file's tables; reported when it is not TOML.
 pub(super) fn tables<'a>(text: &'a SourceText<'a>, report: &mut Report) -> Option<DeTable<'a>> {
-    let (tables, errors) = DeTable::parse_recoverable(text.content());
+    let (tables, mut errors) = DeTable::parse_recoverable(text.content());
     if errors.is_empty() {
         return Some(tables.into_inner());
     }
     report.set_partial();
+    let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    errors.sort_by_key(start);
+    // Whatever follows an open bracket is taken for what it holds: errors there say nothing.
+    let unclosed = brackets::unclosed(text);
+    if let Some(unclosed) = &unclosed {
+        errors.retain(|error| start(error) < unclosed.place.span.start);
+    }
+    let mut last_line = None;
     for error in errors {
-        // What is only counted need not be explained.
+        let place = text.place(error.span().unwrap_or(0..0));
+        // One mistake makes a parser stumble several times on its line.
+        if last_line.replace(place.line) == Some(place.line) {
+            continue;
+        }
         report.push(if report.is_full() {
-            Diagnostic::error(text.place(error.span().unwrap_or(0..0)), error.message())
+            // What is only counted need not be explained.
+            Diagnostic::error(place, error.message())
         } else {
             finding(text, tables.get_ref(), &error)
         });
+        if error.message().contains("carriage return") || error.message().contains("recurs") {
+            break;
+        }
+    }
+    if let Some(unclosed) = unclosed {
+        report.push(unclosed);
     }
     None
 }
 
-fn finding(text: &SourceText<'_>, tables: &DeTable<'_>, error: &Error) -> Diagnostic {
+fn finding(text: &SourceText<'_>, tables: &DeTable<'_>, error: &toml::de::Error) -> Diagnostic {
     let span = error.span().unwrap_or(0..0);
-    let found = Diagnostic::error(text.place(span.clone()), error.message());
-    let line = text.line_of(span.start).trim_start();
-    let is_header = line.starts_with('[');
     if error.message().contains("duplicate key") {
-        let found = found.help("keep one of them, or give one another name");
-        let first = if is_header {
-            first_header(text.content(), line, span.start)
-        } else {
-            let key = text.content().get(span.clone()).unwrap_or_default();
-            last_key(tables, key.trim_matches(['"', '\'']), span.start)
-        };
-        return match first {
-            Some(first) => found.related(text.place(first), "first written here"),
-            None => found,
-        };
+        return duplicates::finding(text, tables, span);
     }
-    if is_header && line.contains('/') && !line.contains('"') {
-        return found.help("names with `/` are quoted, as in `[task.\"ci/build\"]`");
-    }
-    if error.message().starts_with("string values must be quoted") {
-        return found.help("write text between `\"` and `\"`");
-    }
-    found
-}
-
-/// Where the same header stands before.
-fn first_header(content: &str, header: &str, before: usize) -> Option<Range<usize>> {
-    let header = header.trim_end();
-    let mut start = 0;
-    for line in content.split_inclusive('\n') {
-        let indent = line.len() - line.trim_start().len();
-        if start + indent + header.len() <= before && line.trim() == header {
-            return Some(start + indent..start + indent + header.len());
-        }
-        start += line.len();
-    }
-    None
-}
-
-/// Where a key was written last before.
-fn last_key(tables: &DeTable<'_>, key: &str, before: usize) -> Option<Range<usize>> {
-    let mut places = Vec::new();
-    collect(tables, key, &mut places);
-    places.retain(|place| place.end <= before);
-    places.into_iter().max_by_key(|place| place.start)
-}
-
-fn collect(tables: &DeTable<'_>, key: &str, places: &mut Vec<Range<usize>>) {
-    for (name, value) in tables {
-        if name.get_ref() == key {
-            places.push(name.span());
-        }
-        match value.get_ref() {
-            DeValue::Table(below) => collect(below, key, places),
-            DeValue::Array(items) => {
-                for item in items {
-                    if let DeValue::Table(below) = item.get_ref() {
-                        collect(below, key, places);
-                    }
-                }
-            }
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => {}
-        }
-    }
+    remedy::finding(text, span, error.message())
 }

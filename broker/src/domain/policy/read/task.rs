@@ -12,7 +12,7 @@ use super::section::Section;
 use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::parameter::Parameter;
-use crate::domain::policy::report::Report;
+use crate::domain::policy::report::{Reference, Report};
 use crate::domain::policy::snapshot::GrantMode;
 use crate::domain::policy::suggest::suggest;
 use crate::domain::policy::template::is_parameter_name;
@@ -26,7 +26,8 @@ const GRANT: Key<'static> = Key::new(
     "[{ workload = \"spiffe://acme.example/prod/ci/*\", credentials = [\"docs-api\"] }]",
 );
 const WORKLOAD: Key<'static> = Key::new("workload", "\"spiffe://acme.example/prod/ci/*\"");
-const CREDENTIALS: Key<'static> = Key::new("credentials", "[\"docs-api\"]");
+const CREDENTIALS: Key<'static> =
+    Key::new("credentials", "[\"docs-api\"]").referring(Reference::Credential);
 const MAX_TTL: Key<'static> = Key::new("max_ttl", "\"5m\"");
 const MAX_LIVE_JOBS: Key<'static> = Key::new("max_live_jobs", "100");
 const MODE: Key<'static> = Key::new("mode", "\"audit\"");
@@ -39,16 +40,28 @@ const NOT_EVALUATED: &[&str] = &["approval", "approvals"];
 const MODES: [GrantMode; 2] = [GrantMode::Enforce, GrantMode::Audit];
 
 pub(super) fn task(name: &str, mut section: Section<'_>, report: &mut Report) -> DeclaredTask {
-    let owner = section
-        .required(OWNER, report)
-        .and_then(|entry| entry.line(report));
-    let purpose = section
-        .required(PURPOSE, report)
-        .and_then(|entry| entry.line(report));
+    // Grants without their task, which are told as that.
+    let is_headless = section.has_only(GRANT.name);
+    // `[task.ci.build]` is no task `ci`, which is told below.
+    let is_nested = section.has_tables_besides(&[PARAMS.name, GRANT.name]);
+    if is_nested {
+        report.set_partial();
+    }
+    let mut line = |key| {
+        let entry = if is_headless || is_nested {
+            section.optional(key)
+        } else {
+            section.required(key, report)
+        };
+        entry.and_then(|entry| entry.line(report))
+    };
+    let [owner, purpose] = [line(OWNER), line(PURPOSE)];
+    let errors = report.error_count();
     let parameters = section
         .optional(PARAMS)
         .map(|entry| parameters(name, entry, report))
         .unwrap_or_default();
+    let has_whole_parameters = report.error_count() == errors;
     let max_duration = section
         .optional(MAX_DURATION)
         .and_then(|entry| entry.duration(report));
@@ -58,6 +71,8 @@ pub(super) fn task(name: &str, mut section: Section<'_>, report: &mut Report) ->
         .unwrap_or_default();
     section.finish_with(|key, value| quoted_name(name, key, value), report);
     DeclaredTask {
+        is_headless,
+        has_whole_parameters,
         owner,
         purpose,
         parameters,
@@ -116,6 +131,7 @@ fn grants(task: &str, entry: Entry<'_>, report: &mut Report) -> Vec<DeclaredGran
 }
 
 fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
+    let errors = report.error_count();
     let workloads = section
         .required(WORKLOAD, report)
         .map(|entry| entry.one_or_more(report))
@@ -145,8 +161,9 @@ fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
         report,
     );
     let place = section.place.clone();
-    section.finish(report);
+    section.finish_with(|key, _| audit(key), report);
     DeclaredGrant {
+        is_whole: report.error_count() == errors,
         place,
         workloads,
         credentials,
@@ -156,6 +173,23 @@ fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
         when,
         unless,
     }
+}
+
+/// Other words for a grant that lets nothing through.
+fn audit(key: &str) -> Option<String> {
+    let is_meant = [
+        "audit",
+        "dry_run",
+        "dry-run",
+        "dryrun",
+        "audit_only",
+        "enforce",
+    ]
+    .contains(&key);
+    is_meant.then(|| {
+        "write `mode = \"audit\"` to let nothing through and record it, or remove the key"
+            .to_owned()
+    })
 }
 
 fn mode(entry: Entry<'_>, report: &mut Report) -> GrantMode {

@@ -369,7 +369,8 @@ fn huge_and_deep_conditions_are_refused_before_a_parser_sees_them() {
         "[".repeat(200),
     ] {
         let findings = compile(&[("a.toml", &with(&format!("when = '{text}'")))]).unwrap_err();
-        assert_eq!(findings[0].place.line, 13, "{}", lines(&findings));
+        let wrong = findings.iter().find(|one| one.severity == Severity::Error);
+        assert_eq!(wrong.unwrap().place.line, 13, "{}", lines(&findings));
     }
     // What is let through is also survived.
     let deep = format!("{}context.time.hour > 0{}", "(".repeat(12), ")".repeat(12));

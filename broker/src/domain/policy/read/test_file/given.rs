@@ -116,7 +116,7 @@ impl Given {
             (self.workload.is_none(), WORKLOAD),
             (self.task.is_none(), TASK),
         ];
-        for (is_missing, Key { name, example }) in missing {
+        for (is_missing, Key { name, example, .. }) in missing {
             if is_missing && !self.is_broken {
                 let message = format!("no `{name}` is given");
                 let help = format!("add `given.{name} = {example}`");

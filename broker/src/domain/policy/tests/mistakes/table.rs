@@ -1,11 +1,7 @@
-//! Mistakes that operators make: each found, in its place, with what to write instead.
-
-use std::fmt::Write as _;
-
-use super::*;
+//! Mistakes in files of tasks and credentials.
 
 /// What is changed in the sample policy, and to what.
-const MISTAKES: &[(&str, &str)] = &[
+pub(super) const MISTAKES: &[(&str, &str)] = &[
     // The file.
     ("[credential.docs-api]", "[credential.docs-api"),
     ("[task.deploy-docs]", "[task.ci/deploy-docs]"),
@@ -90,23 +86,23 @@ const MISTAKES: &[(&str, &str)] = &[
         "spiffe://acme.example/prod/${params.ref}",
     ),
     (
-        "credentials = [\"docs-api\", \"dev-api\"]",
-        "credentials = [\"docs-apo\", \"dev-api\"]",
+        "credentials = [\"docs-api\", \"ci-cache\"]",
+        "credentials = [\"docs-apo\", \"ci-cache\"]",
     ),
     (
-        "credentials = [\"docs-api\", \"dev-api\"]",
+        "credentials = [\"docs-api\", \"ci-cache\"]",
         "credentials = [\"github\"]",
     ),
     (
-        "credentials = [\"docs-api\", \"dev-api\"]",
+        "credentials = [\"docs-api\", \"ci-cache\"]",
         "credentials = []",
     ),
     (
-        "credentials = [\"docs-api\", \"dev-api\"]",
+        "credentials = [\"docs-api\", \"ci-cache\"]",
         "credentials = \"docs-api\"",
     ),
     (
-        "credentials = [\"docs-api\", \"dev-api\"]",
+        "credentials = [\"docs-api\", \"ci-cache\"]",
         "credentials = [\"docs-api\", \"docs-api\"]",
     ),
     ("max_live_jobs = 3", "max_live_jobs = 0"),
@@ -175,145 +171,135 @@ const MISTAKES: &[(&str, &str)] = &[
         "[environment.dev]",
         "[identity.a]\nworkload = \"spiffe://acme.example/a\"\nkind = \"person\"\nowner = \"a\"\n[identity.b]\nworkload = \"spiffe://acme.example/a\"\nkind = \"person\"\nowner = \"b\"\n[environment.dev]",
     ),
+    // Names and headers.
+    ("[task.deploy-docs]", "[tasks.deploy-docs]"),
+    ("[task.deploy-docs]", "[task]"),
+    ("[credential.tickets-api]", "[credentials.tickets-api]"),
+    ("[credential.tickets-api]", "[credential]"),
+    (
+        "[[task.\"agent/answer\".grant]]",
+        "[[task.\"agent/anwser\".grant]]",
+    ),
+    ("[[task.deploy-docs.grant]]", "[task.deploy-docs.grant]"),
+    ("[environment.dev]", "[environment.dev"),
+    // Keys.
+    (
+        "owner = \"agents@acme.example\"",
+        "Owner = \"agents@acme.example\"",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "team = \"agents@acme.example\"",
+    ),
+    (
+        "purpose = \"answer a ticket\"",
+        "description = \"answer a ticket\"",
+    ),
+    (
+        "workload = \"spiffe://acme.example/prod/ci/*\"",
+        "who = \"spiffe://acme.example/prod/ci/*\"",
+    ),
+    ("credentials = [\"dev-api\"]", "credential = [\"dev-api\"]"),
+    ("credentials = [\"dev-api\"]\n", ""),
+    ("max_ttl = \"2m\"", "ttl = \"2m\""),
+    ("ttl = \"1h\"", "max_ttl = \"1h\""),
+    ("scopes = []", "scope = []"),
+    ("uri = \"https://tickets", "url = \"https://tickets"),
+    ("audience = \"tickets\"\n", ""),
+    (
+        "issuer = \"local\"\naudience = \"tickets\"",
+        "audience = \"tickets\"",
+    ),
+    ("max_live_jobs = 3", "audit = true"),
+    ("max_live_jobs = 3", "if = 'context.risk.exposed'"),
+    // Values.
+    ("ttl = \"1h\"", "ttl = 3600"),
+    ("ttl = \"1h\"", "ttl = \"1 hour\""),
+    ("ttl = \"1h\"", "ttl = \"PT1H\""),
+    ("ttl = \"1h\"", "ttl = \"0.5h\""),
+    ("ttl = \"1h\"", "ttl = \"30m0h\""),
+    ("max_live_jobs = 3", "max_live_jobs = \"3\""),
+    ("environment = \"dev\"", "environment = [\"dev\"]"),
+    ("environment = \"dev\"", "environment = \"Dev\""),
+    ("scopes = []", "scopes = [\"ticket:${ref}\"]"),
+    ("https://tickets.acme.example", "tickets.acme.example"),
+    (
+        "type = \"text\", optional = true }\nmax",
+        "type = \"string\" }\nmax",
+    ),
+    (
+        "type = \"text\", optional = true }\nmax",
+        "type = \"bool\" }\nmax",
+    ),
+    (
+        "type = \"text\", optional = true }\nmax",
+        "type = \"text\", required = false }\nmax",
+    ),
+    (
+        "type = \"text\", optional = true }\nmax",
+        "type = \"text\", optional = \"true\" }\nmax",
+    ),
+    ("type = \"path\", pattern", "typ = \"path\", pattern"),
+    ("type = \"path\", pattern", "type = \"path\", regex"),
+    // Patterns of workloads.
+    ("spiffe://acme.example/prod/ci/*", "acme.example/prod/ci/*"),
+    (
+        "spiffe://acme.example/prod/ci/*",
+        "spiffe://acme.example/prod/ci/",
+    ),
+    (
+        "spiffe://acme.example/prod/ci/*",
+        "spiffe://ACME.example/prod/ci/*",
+    ),
+    (
+        "spiffe://acme.example/prod/ci/*",
+        "spiffe://acme.example//prod/ci/*",
+    ),
+    (
+        "spiffe://acme.example/prod/ci/*",
+        "spiffe://acme.example/prod/ci/.*",
+    ),
+    ("spiffe://acme.example/prod/ci/*", "**"),
+    // What is not TOML.
+    (
+        "owner = \"agents@acme.example\"",
+        "owner = agents@acme.example",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "owner = \"agents@acme.example",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "owner = “agents@acme.example”",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "owner: \"agents@acme.example\"",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "owner == \"agents@acme.example\"",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "owner\u{a0}= \"agents@acme.example\"",
+    ),
+    ("\"answer a ticket\"", "\"answer a\u{7} ticket\""),
+    ("type = \"text\", optional", "type = \"text\" optional"),
+    ("optional = true }\nmax", "optional = True }\nmax"),
+    ("optional = true }\nmax", "optional = true\nmax"),
+    (
+        "[\"docs-api\", \"ci-cache\"]",
+        "[\"docs-api\" \"ci-cache\"]",
+    ),
+    (
+        "[\"docs-api\", \"ci-cache\"]",
+        "[\"docs-api\", \"ci-cache\"",
+    ),
+    ("release/[a-z0-9.-]+", "release\\.[a-z0-9.-]+"),
+    (
+        "max_live_jobs = 3",
+        "when = \"context.environment == \"prod\"\"",
+    ),
 ];
-
-/// A `text` parameter in a scope needs two changes, a `one_of` value with a space another two.
-fn in_scope(text: &str) -> String {
-    if text.contains("light green") {
-        text.replace("scopes = []", "scopes = [\"${params.color}\"]")
-    } else if text.contains("params.note = { type = \"text\" }") {
-        text.replace("scopes = []", "scopes = [\"${params.note}\"]")
-    } else {
-        text.to_owned()
-    }
-}
-
-#[test]
-fn every_mistake_is_found_in_its_place_with_a_remedy() {
-    let mut shown = String::new();
-    for (right, wrong) in MISTAKES {
-        assert!(POLICY.contains(right), "the sample has no {right:?}");
-        let text = in_scope(&POLICY.replacen(right, wrong, 1));
-        let findings = compile(&[("policy.toml", &text)]).expect_err(wrong);
-        assert!(
-            findings.iter().any(|f| f.severity == Severity::Error),
-            "{wrong}"
-        );
-        writeln!(shown, "{right}\n=> {wrong}\n{}", lines(&findings)).unwrap();
-    }
-    insta::assert_snapshot!(shown);
-}
-
-#[test]
-fn what_is_doubtful_is_a_warning() {
-    let table = [
-        (
-            "[[task.\"agent/answer\".grant]]\nworkload = \"spiffe://acme.example/*/agents/**\"\ncredentials = [\"dev-api\"]\n",
-            "",
-        ),
-        (
-            "spiffe://acme.example/*/agents/**",
-            "spiffe://acme.example/**",
-        ),
-        (
-            "credentials = [\"docs-api\", \"tickets-api\"]",
-            "credentials = [\"docs-api\"]",
-        ),
-        (
-            "spiffe://acme.example/dev/**",
-            "spiffe://acme.example/prod/**",
-        ),
-    ];
-    let mut shown = String::new();
-    for (right, doubtful) in table {
-        assert!(POLICY.contains(right), "the sample has no {right:?}");
-        let policy = policy(&POLICY.replacen(right, doubtful, 1));
-        writeln!(shown, "=> {doubtful}\n{}", lines(policy.warnings())).unwrap();
-    }
-    insta::assert_snapshot!(shown);
-}
-
-#[test]
-fn the_sample_has_no_mistake() {
-    assert_eq!(lines(policy(POLICY).warnings()), "");
-}
-
-#[test]
-fn a_name_that_two_files_declare_is_told_with_both_places() {
-    let findings = compile(&[
-        (
-            "b.toml",
-            "\n[audience.docs]\nuri = \"https://b.acme.example\"\n",
-        ),
-        ("a.toml", POLICY),
-    ]);
-    assert_eq!(
-        lines(&findings.unwrap_err()),
-        "b.toml:2:11: error: audience `docs` is declared twice (see a.toml:49:11: first declared here) \
-         (help: keep one of them, or give one another name)\n"
-    );
-}
-
-#[test]
-fn everything_wrong_is_told_at_once() {
-    let text = "[task.a]\nowner = 1\nwhat = 2\n[[task.a.grant]]\ncredentials = [\"x\"]\n[credential.y]\nttl = \"x\"\n";
-    let findings = compile(&[("a.toml", text), ("b.toml", "[task.B]\n")]).unwrap_err();
-    insta::assert_snapshot!(lines(&findings));
-}
-
-#[test]
-fn what_a_broken_file_may_declare_is_not_missed_elsewhere() {
-    let findings = compile(&[("a.toml", POLICY), ("b.toml", "= 1")]).unwrap_err();
-    assert!(
-        findings
-            .iter()
-            .all(|finding| &*finding.place.file == "b.toml"),
-        "{}",
-        lines(&findings)
-    );
-    let grants_of_c = "[[task.deploy-docs.grant]]\nworkload = \"spiffe://d/a\"\ncredentials = [\"of-c\"]\n[credential.docs-api]";
-    let text = POLICY.replacen("[credential.docs-api]", grants_of_c, 1);
-    let findings = compile(&[("a.toml", &text), ("c.toml", "[credential.of-c\n")]).unwrap_err();
-    assert!(
-        findings
-            .iter()
-            .all(|finding| &*finding.place.file == "c.toml"),
-        "{}",
-        lines(&findings)
-    );
-}
-
-#[test]
-fn bytes_that_are_no_text_are_told_by_their_place() {
-    let file = SourceFile::new("policy.toml", b"[task.a]\nowner = \"\xffx\"\n".to_vec());
-    let findings = Policy::compile(&[file], &installation()).unwrap_err();
-    assert_eq!(
-        lines(&findings),
-        "policy.toml:2:10: error: the file is not UTF-8 from here on (help: save the file in the encoding UTF-8)\n"
-    );
-}
-
-#[test]
-fn mistakes_of_the_installation_file() {
-    let table = [
-        ("max_ttl = \"1h\"\n", ""),
-        ("max_ttl = \"1h\"", "max_ttl = 3600"),
-        ("max_duration = \"8h\"", "max_durations = \"8h\""),
-        ("[issuer.local]\nkind = \"jwt\"\n", ""),
-        ("kind = \"jwt\"", "kind = \"postgres\""),
-        ("kind = \"jwt\"", "secret = \"x\""),
-        ("[issuer.local]", "[issuer.Local]"),
-        ("[issuer.local]", "[task.a]\nowner = \"a\"\n[issuer.local]"),
-        ("https://payroll.acme.example/", "payroll acme"),
-        ("[issuer.local]", "[issuer.local"),
-    ];
-    let mut shown = String::new();
-    for (right, wrong) in table {
-        assert!(INSTALLATION.contains(right), "the sample has no {right:?}");
-        let text = INSTALLATION.replacen(right, wrong, 1);
-        let file = SourceFile::new("installation.toml", text.as_bytes());
-        let findings = Installation::parse(&file).expect_err(wrong);
-        writeln!(shown, "{right}\n=> {wrong}\n{}", lines(&findings)).unwrap();
-    }
-    insta::assert_snapshot!(shown);
-}

@@ -1,0 +1,97 @@
+//! What is allowed, and likely a mistake.
+
+/// What is changed in the sample policy, and to what.
+pub(super) const DOUBTS: &[(&str, &str)] = &[
+    (
+        "[[task.\"agent/answer\".grant]]\nworkload = \"spiffe://acme.example/dev/agents/**\"\ncredentials = [\"dev-api\"]\n",
+        "",
+    ),
+    ("owner = \"agents@acme.example\"", "owner = \"TODO\""),
+    (
+        "spiffe://acme.example/dev/agents/**",
+        "spiffe://acme.example/**",
+    ),
+    (
+        "spiffe://acme.example/dev/agents/**",
+        "spiffe://acme.example/*/*",
+    ),
+    (
+        "spiffe://acme.example/dev/agents/**",
+        "spiffe://acme.example/dve/agents/**",
+    ),
+    (
+        "spiffe://acme.example/dev/agents/**",
+        "spiffe://acme.exmaple/dev/agents/**",
+    ),
+    (
+        "spiffe://acme.example/dev/agents/**",
+        "spiffe://acme.example/prod/agents/**",
+    ),
+    (
+        "spiffe://acme.example/prod/docs-api",
+        "spiffe://acme.example/prdo/docs-api",
+    ),
+    (
+        "spiffe://acme.example/prod/docs-api",
+        "spiffe://acme.example/**",
+    ),
+    ("[\"docs-api\", \"tickets-api\"]", "[\"docs-api\"]"),
+    (
+        "[\"docs-api\", \"tickets-api\"]",
+        "[\"docs-api\", \"dev-api\", \"tickets-api\"]",
+    ),
+    ("max_ttl = \"2m\"", "max_ttl = \"1h\""),
+    ("max_live_jobs = 3", "when = 'true'"),
+    ("max_live_jobs = 3", "when = '1 == 2'"),
+    ("max_live_jobs = 3", "unless = 'true'"),
+    ("max_live_jobs = 3", "unless = 'false'"),
+    (
+        "[credential.docs-api]",
+        "[[task.deploy-docs.grant]]\nworkload = \"spiffe://acme.example/prod/ci/docs\"\ncredentials = [\"docs-api\"]\n[credential.docs-api]",
+    ),
+    (
+        "[credential.docs-api]",
+        "[[task.deploy-docs.grant]]\nworkload = \"spiffe://acme.example/prod/ci/*\"\ncredentials = [\"docs-api\"]\nmax_live_jobs = 9\n[credential.docs-api]",
+    ),
+    (
+        "spiffe://acme.example/dev/**",
+        "spiffe://acme.example/prod/**",
+    ),
+    (
+        "spiffe://acme.example/dev/**",
+        "spiffe://acme.example/*/agents/**",
+    ),
+    (
+        "spiffe://acme.example/dev/**",
+        "spiffe://acme.example/prod/ci/docs",
+    ),
+    ("\"docs:read\", \"repo:", "\"repo:${params.ref}\", \"repo:"),
+    ("repo:${params.ref}", "repo:{ref}"),
+    ("repo:${params.ref}", "repo:$params.ref"),
+    ("repo:${params.ref}", "repo:{{params.ref}}"),
+    (", pattern = \"refs/heads/(main|release/[a-z0-9.-]+)\"", ""),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", ".+"),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "refs/heads/*"),
+    (
+        "refs/heads/(main|release/[a-z0-9.-]+)",
+        "release/[0-9]+.[0-9]+",
+    ),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "refs/heads/main "),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", ""),
+    ("type = \"path\", pattern", "type = \"token\", pattern"),
+    (
+        "params.color",
+        "params.size = { type = \"token\" }\nparams.color",
+    ),
+    (
+        "[audience.tickets]",
+        "[audience.unused]\nuri = \"https://unused.acme.example\"\n[audience.tickets]",
+    ),
+];
+
+/// Guardrails that are likely mistakes.
+pub(super) const GUARDRAILS: &[&str] = &[
+    "forbid(principal, action, resource);",
+    "forbid(principal, action, resource) when { true };",
+    "forbid(principal, action, resource) when { false };",
+];

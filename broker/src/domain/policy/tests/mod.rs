@@ -11,6 +11,7 @@ use crate::domain::time::UnixMillis;
 mod conditions;
 mod decisions;
 mod examples;
+mod fuzz;
 mod guardrails;
 mod mistakes;
 mod properties;

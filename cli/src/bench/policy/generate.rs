@@ -192,7 +192,7 @@ fn push_grant(text: &mut String, task: usize, number: usize) -> Result<(), Bench
                 of.trim_start_matches("job")
             ),
             "deploy",
-            "when = '!(context.params has count) || context.params.count < 5'\n".to_owned(),
+            "unless = 'context.params has count && context.params.count > 4'\n".to_owned(),
         ),
     };
     write!(

@@ -37,9 +37,10 @@ pub(super) fn policy(command: &str, directory: &Path) -> Result<Cost, BenchError
         peak_bytes = process.peak_bytes().unwrap_or_default().max(peak_bytes);
         if let Some(status) = child.try_wait()? {
             let took = began.elapsed();
-            return match status.success() {
-                true => Ok(Cost { took, peak_bytes }),
-                false => Err(BenchError::Said(format!("`policy {command}` failed"))),
+            return if status.success() {
+                Ok(Cost { took, peak_bytes })
+            } else {
+                Err(BenchError::Said(format!("`policy {command}` failed")))
             };
         }
         std::thread::sleep(LOOK_EVERY);

@@ -223,10 +223,8 @@ fn tests(size: Size, cases: usize) -> Result<String, BenchError> {
             ..
         } = request(size, number)?;
         let reference = parameters.values().next().map_or("", String::as_str);
-        let credential = match workload.as_str().contains("/dev/") {
-            true => "preview",
-            false => "deploy",
-        };
+        let is_dev = workload.as_str().contains("/dev/");
+        let credential = if is_dev { "preview" } else { "deploy" };
         let team = task.split('/').next().unwrap_or_default();
         writeln!(
             text,

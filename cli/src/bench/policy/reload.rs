@@ -94,8 +94,9 @@ fn reload(admin: &Path) -> Result<(), BenchError> {
         .arg(admin)
         .stdin(Stdio::null())
         .output()?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(said(String::from_utf8_lossy(&output.stderr))),
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(said(String::from_utf8_lossy(&output.stderr)))
     }
 }

@@ -156,7 +156,7 @@ fn command<S: AsRef<OsStr>>(directory: &Path, words: &[S]) -> Command {
     command
 }
 
-fn no_git(error: std::io::Error) -> String {
+fn no_git(error: impl std::fmt::Display) -> String {
     format!("`git` does not start: {error}")
 }
 

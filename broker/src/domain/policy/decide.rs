@@ -170,18 +170,21 @@ impl Grant {
             [("when", &self.when, true), ("unless", &self.unless, false)]
         {
             let Some(condition) = condition else { continue };
-            let (values, result) = match facts {
-                Some(facts) => (condition.values(facts), condition.holds(facts)),
-                None => (
-                    String::new(),
-                    Err("there is nothing to evaluate it on".to_owned()),
-                ),
-            };
-            let (value, error) = match result {
+            let result = facts.map_or_else(
+                || Err("there is nothing to evaluate it on".to_owned()),
+                |facts| condition.holds(facts),
+            );
+            let error = match result {
                 Ok(holds) if holds == wanted => continue,
-                Ok(_) => (values, None),
-                Err(error) => (format!("error: {error}; {values}"), Some(error)),
+                Ok(_) => None,
+                Err(error) => Some(error),
             };
+            // Told for those that fail alone: most decisions are permits.
+            let values = facts.map_or_else(String::new, |facts| condition.values(facts));
+            let value = error.as_ref().map_or_else(
+                || values.clone(),
+                |error| format!("error: {error}; {values}"),
+            );
             let failed = FailedCondition {
                 condition: name.to_owned(),
                 expected: condition.as_str().to_owned(),

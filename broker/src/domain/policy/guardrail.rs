@@ -1,13 +1,15 @@
 //! Guardrails: what is forbidden to everybody.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{Authorizer, Entities, PolicySet};
+use cedar_policy::{Authorizer, PolicySet};
 
-use super::condition::{Facts, Looks, canonical_rule};
+use super::condition::{ENTITIES, Facts, Looks, canonical_rule};
 use super::decision::ForbiddingGuardrail;
 use super::request::Request;
+
+static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(Authorizer::new);
 
 /// A `forbid` of a guardrail file.
 #[derive(Debug)]
@@ -100,8 +102,7 @@ impl Guardrail {
     ///
     /// INVARIANT: one that cannot be evaluated forbids. Cedar's own decision would skip it.
     pub(super) fn forbids(&self, facts: &Facts) -> Option<ForbiddingGuardrail> {
-        let response =
-            Authorizer::new().is_authorized(facts.request(), &self.policy, &Entities::empty());
+        let response = AUTHORIZER.is_authorized(facts.request(), &self.policy, &ENTITIES);
         let errors: Vec<_> = response
             .diagnostics()
             .errors()

@@ -1,7 +1,9 @@
 //! A request, as Cedar sees it.
 
+use std::sync::LazyLock;
+
 use cedar_policy::{
-    Context, EntityId, EntityTypeName, EntityUid, EvalResult, Request as CedarRequest,
+    Context, EntityId, EntityTypeName, EntityUid, EvalResult, ParseErrors, Request as CedarRequest,
     RestrictedExpression,
 };
 use jiff::Timestamp;
@@ -17,6 +19,22 @@ use crate::domain::time::UnixMillis;
 
 type Field = (String, RestrictedExpression);
 
+/// The types of entities, parsed once: Cedar's parser costs more than the rest of a decision.
+static TYPES: LazyLock<Result<Types, String>> = LazyLock::new(|| {
+    let parse = |name: &str| name.parse().map_err(|error: ParseErrors| error.to_string());
+    Ok(Types {
+        workload: parse(WORKLOAD)?,
+        action: parse("Action")?,
+        task: parse(TASK)?,
+    })
+});
+
+struct Types {
+    workload: EntityTypeName,
+    action: EntityTypeName,
+    task: EntityTypeName,
+}
+
 /// The context of one decision.
 #[derive(Debug)]
 pub(in crate::domain::policy) struct Facts {
@@ -31,6 +49,7 @@ impl Facts {
         environment: &Environment,
         identity: Option<&Identity>,
     ) -> Result<Self, String> {
+        let types = TYPES.as_ref().map_err(Clone::clone)?;
         let subject = request.subject;
         let Circumstances {
             at,
@@ -82,14 +101,10 @@ impl Facts {
             field("risk", risk),
             field("reported", record(reported)?),
         ]);
-        let uid = |kind: &str, id: &str| -> Result<EntityUid, String> {
-            let kind: EntityTypeName = kind.parse().map_err(shown)?;
-            Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
-        };
         let request = CedarRequest::new(
-            uid(WORKLOAD, subject.as_str())?,
-            uid("Action", ACTION)?,
-            uid(TASK, &task.name)?,
+            uid(&types.workload, subject.as_str()),
+            uid(&types.action, ACTION),
+            uid(&types.task, &task.name),
             context.map_err(shown)?,
             None,
         );
@@ -120,6 +135,10 @@ impl Facts {
         }
         Some(value.to_string())
     }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
 fn parameter(task: &Task, name: &str, value: &str) -> Result<RestrictedExpression, String> {

@@ -20,7 +20,7 @@ mod rule;
 mod schema;
 mod syntax;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use cedar_policy::{Entities, EvalResult, Expression, eval_expression};
 
@@ -34,6 +34,9 @@ pub(super) use self::mistake::{Mistake, MistakeKind};
 pub(super) use self::rule::canonical as canonical_rule;
 pub(super) use self::schema::{Shape, TASK, WORKLOAD};
 pub(super) use self::syntax::syntax;
+
+/// There are none: whatever rules look at stands in the context.
+pub(super) static ENTITIES: LazyLock<Entities> = LazyLock::new(Entities::empty);
 
 /// A condition that was checked against the schema of its task.
 #[derive(Debug)]
@@ -78,7 +81,7 @@ impl Condition {
 
     /// Whether it holds, or why that cannot be said.
     pub(super) fn holds(&self, facts: &Facts) -> Result<bool, String> {
-        match eval_expression(facts.request(), &Entities::empty(), &self.expression) {
+        match eval_expression(facts.request(), &ENTITIES, &self.expression) {
             Ok(EvalResult::Bool(holds)) => Ok(holds),
             Ok(_) => Err("the condition is neither true nor false".to_owned()),
             Err(error) => Err(error.to_string()),

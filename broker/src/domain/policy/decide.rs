@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskpass_proto::reason::Reason;
 
-use super::condition::Facts;
+use super::condition::{Facts, Needs};
 use super::decision::{
     ConsideredGrant, Decision, Denied, Environment, FailedCondition, ForbiddingGuardrail, Outcome,
 };
@@ -63,7 +63,10 @@ impl Policy {
         let facts = if is_unconditional {
             None
         } else {
-            match Facts::gather(request, task, &decision.environment, identity) {
+            let of_grants = matching.iter().map(|grant| grant.needs());
+            let of_guardrails = guardrails.iter().map(|guardrail| guardrail.looks.needs());
+            let needs = of_grants.chain(of_guardrails).fold(Needs::NONE, Needs::and);
+            match Facts::gather(request, task, (&decision.environment, identity), needs) {
                 Ok(facts) => Some(facts),
                 Err(error) => {
                     decision.outcome = Outcome::Denied(not_evaluated(&error));
@@ -162,6 +165,14 @@ struct NotMet {
 impl Grant {
     fn is_unconditional(&self) -> bool {
         self.when.is_none() && self.unless.is_none()
+    }
+
+    /// What its conditions look at.
+    fn needs(&self) -> Needs {
+        let conditions = self.when.iter().chain(&self.unless);
+        conditions
+            .map(|condition| condition.looks().needs())
+            .fold(Needs::NONE, Needs::and)
     }
 
     /// INVARIANT: a condition that cannot be evaluated is not met, `unless` as well as `when`.

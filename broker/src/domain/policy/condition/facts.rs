@@ -1,5 +1,6 @@
 //! A request, as Cedar sees it.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use cedar_policy::{
@@ -8,7 +9,9 @@ use cedar_policy::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use taskpass_identity::SpiffeId;
 
+use super::needs::{Attribute, Needs};
 use super::schema::{ACTION, TASK, WORKLOAD};
 use crate::domain::policy::circumstances::Circumstances;
 use crate::domain::policy::decision::Environment;
@@ -42,65 +45,38 @@ pub(in crate::domain::policy) struct Facts {
 }
 
 impl Facts {
-    /// Gathers what conditions can look at; the parameters must be those that the task takes.
+    /// Gathers what conditions look at; the parameters must be those that the task takes.
     pub(in crate::domain::policy) fn gather(
         request: &Request<'_>,
         task: &Task,
-        environment: &Environment,
-        identity: Option<&Identity>,
+        (environment, identity): (&Environment, Option<&Identity>),
+        needs: Needs,
     ) -> Result<Self, String> {
         let types = TYPES.as_ref().map_err(Clone::clone)?;
         let subject = request.subject;
-        let Circumstances {
-            at,
-            job,
-            risk,
-            reported,
-        } = request.circumstances;
-        let (one, all) = environments(environment);
-        let path = subject
-            .as_str()
-            .splitn(4, '/')
-            .nth(3)
-            .map(|path| format!("/{path}"));
-        let mut params = Vec::with_capacity(request.parameters.len());
-        for (name, value) in request.parameters {
-            params.push((name.clone(), parameter(task, name, value)?));
-        }
-        let job = record([
-            field("is_renewal", RestrictedExpression::new_bool(job.is_renewal)),
-            field("opened_at", seconds(job.opened_at)),
-            field("age", long(at.since(job.opened_at).as_secs())),
-            field("generation", long(job.generation.into())),
-        ])?;
-        let risk = record([
-            field("exposed", RestrictedExpression::new_bool(risk.exposed)),
-            field("elevated", RestrictedExpression::new_bool(risk.elevated)),
-        ])?;
-        let reported = reported.iter().flat_map(|reported| {
-            [
-                field("host", string(&reported.host)),
-                field("uid", long(reported.uid.into())),
-                field("gid", long(reported.gid.into())),
-                field("pid", long(reported.pid.into())),
-                field("executable", string(&reported.executable)),
-            ]
-        });
-        let context = Context::from_pairs([
-            field("subject", string(subject.as_str())),
-            field("trust_domain", string(subject.trust_domain().as_str())),
-            field("path", string(&path.unwrap_or_default())),
-            field("segments", set(subject.segments())),
-            field("environment", string(one)),
-            field("environments", set(all)),
-            field("task", string(&task.name)),
-            field("params", record(params)?),
-            field("time", time(*at)?),
-            field("job", job),
-            field("identity", described(identity)?),
-            field("risk", risk),
-            field("reported", record(reported)?),
-        ]);
+        let circumstances = request.circumstances;
+        let value = |attribute| {
+            Ok::<_, String>(match attribute {
+                Attribute::Subject => string(subject.as_str()),
+                Attribute::TrustDomain => string(subject.trust_domain().as_str()),
+                Attribute::Path => path(subject),
+                Attribute::Segments => set(subject.segments()),
+                Attribute::Environment => string(environments(environment).0),
+                Attribute::Environments => set(environments(environment).1),
+                Attribute::Task => string(&task.name),
+                Attribute::Params => parameters(task, request.parameters)?,
+                Attribute::Time => time(circumstances.at)?,
+                Attribute::Job => job(circumstances)?,
+                Attribute::Identity => described(identity)?,
+                Attribute::Risk => risk(circumstances)?,
+                Attribute::Reported => reported(circumstances)?,
+            })
+        };
+        let fields = needs
+            .attributes()
+            .map(|attribute| Ok((attribute.name().to_owned(), value(attribute)?)))
+            .collect::<Result<Vec<Field>, String>>()?;
+        let context = Context::from_pairs(fields);
         let request = CedarRequest::new(
             uid(&types.workload, subject.as_str()),
             uid(&types.action, ACTION),
@@ -139,6 +115,52 @@ impl Facts {
 
 fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+fn path(subject: &SpiffeId) -> RestrictedExpression {
+    let path = subject.as_str().splitn(4, '/').nth(3);
+    string(&path.map(|path| format!("/{path}")).unwrap_or_default())
+}
+
+fn parameters(
+    task: &Task,
+    given: &BTreeMap<String, String>,
+) -> Result<RestrictedExpression, String> {
+    let mut fields = Vec::with_capacity(given.len());
+    for (name, value) in given {
+        fields.push((name.clone(), parameter(task, name, value)?));
+    }
+    record(fields)
+}
+
+fn job(Circumstances { at, job, .. }: &Circumstances) -> Result<RestrictedExpression, String> {
+    record([
+        field("is_renewal", RestrictedExpression::new_bool(job.is_renewal)),
+        field("opened_at", seconds(job.opened_at)),
+        field("age", long(at.since(job.opened_at).as_secs())),
+        field("generation", long(job.generation.into())),
+    ])
+}
+
+fn risk(Circumstances { risk, .. }: &Circumstances) -> Result<RestrictedExpression, String> {
+    record([
+        field("exposed", RestrictedExpression::new_bool(risk.exposed)),
+        field("elevated", RestrictedExpression::new_bool(risk.elevated)),
+    ])
+}
+
+fn reported(
+    Circumstances { reported, .. }: &Circumstances,
+) -> Result<RestrictedExpression, String> {
+    record(reported.iter().flat_map(|reported| {
+        [
+            field("host", string(&reported.host)),
+            field("uid", long(reported.uid.into())),
+            field("gid", long(reported.gid.into())),
+            field("pid", long(reported.pid.into())),
+            field("executable", string(&reported.executable)),
+        ]
+    }))
 }
 
 fn parameter(task: &Task, name: &str, value: &str) -> Result<RestrictedExpression, String> {

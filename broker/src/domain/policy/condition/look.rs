@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::needs::Needs;
 
 /// Attributes that are shown of one condition.
 const MAX_SHOWN: usize = 16;
@@ -16,12 +17,20 @@ pub(in crate::domain::policy) struct Looks {
     asked: Vec<Vec<String>>,
     compared: Vec<(Vec<String>, String)>,
     entities: Vec<(String, String)>,
+    needs: Needs,
 }
 
 impl Looks {
     /// Reads a policy in Cedar's JSON form.
     pub(in crate::domain::policy) fn of_policy(policy: &Value) -> Self {
-        let mut looks = Self::default();
+        let mut looks = Self {
+            // What cannot be read may need anything.
+            needs: match policy {
+                Value::Null => Needs::default(),
+                policy => Needs::of_policy(policy),
+            },
+            ..Self::default()
+        };
         let conditions = policy.get("conditions").and_then(Value::as_array);
         for condition in conditions.into_iter().flatten() {
             if let Some(body) = condition.get("body") {
@@ -43,6 +52,11 @@ impl Looks {
             format!("{} = {}", path.join("."), cut(value))
         });
         shown.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The attributes of the context that it needs.
+    pub(in crate::domain::policy) fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// Attributes that are compared with a text or a number: the path and the literal as Cedar writes it.

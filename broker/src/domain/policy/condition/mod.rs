@@ -6,6 +6,7 @@
 //! - `limits`: what a text may be before a parser sees it
 //! - `schema`: what conditions may look at, as a Cedar schema
 //! - `facts`: a request, as Cedar sees it
+//! - `needs`: which parts of it a rule needs
 //! - `look`: which attributes an expression looks at, and what it compares them with
 //! - `rule`: a rule in the one form that Cedar writes
 
@@ -16,6 +17,7 @@ mod known;
 mod limits;
 mod look;
 mod mistake;
+mod needs;
 mod rule;
 mod schema;
 mod syntax;
@@ -31,6 +33,7 @@ pub(super) use self::known::{Known, TaskName, explain};
 pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits};
 pub(super) use self::look::Looks;
 pub(super) use self::mistake::{Mistake, MistakeKind};
+pub(super) use self::needs::Needs;
 pub(super) use self::rule::canonical as canonical_rule;
 pub(super) use self::schema::{Shape, TASK, WORKLOAD};
 pub(super) use self::syntax::syntax;

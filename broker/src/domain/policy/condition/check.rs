@@ -11,6 +11,7 @@ use miette::Diagnostic as _;
 
 use super::Condition;
 use super::attributes::{attribute, misspelt};
+use super::constant::may_be_constant;
 use super::limits::{self, LONGEST_CONDITION};
 use super::look::Looks;
 use super::mistake::{Mistake, MistakeKind, span_of};
@@ -115,15 +116,12 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
         Ok(policy) => policy,
         Err(errors) => return Checked::wrong(syntax(errors.iter(), text)),
     };
-    let looks = policy
-        .to_json()
-        .map(|json| Looks::of_policy(&json))
-        .unwrap_or_default();
+    let json = policy.to_json().unwrap_or_default();
+    let looks = Looks::of_policy(&json);
     let mut mistakes = misspelt(shape, &looks, text);
     mistakes.extend(validate(validator, shape, policy, (text, BEFORE.len())));
-    let may_be_constant = looks.is_empty() || text.contains(" has ") || text.contains("||");
     if mistakes.is_empty()
-        && may_be_constant
+        && may_be_constant(&json)
         && let Ok(policy) = Policy::parse(None, wrapped(BEFORE_UNLESS))
     {
         let inverse = validate(validator, shape, policy, (text, BEFORE_UNLESS.len()));

@@ -7,11 +7,13 @@
 //! - `schema`: what conditions may look at, as a Cedar schema
 //! - `facts`: a request, as Cedar sees it
 //! - `needs`: which parts of it a rule needs
+//! - `constant`: which conditions may be the same for every request
 //! - `look`: which attributes an expression looks at, and what it compares them with
 //! - `rule`: a rule in the one form that Cedar writes
 
 mod attributes;
 mod check;
+mod constant;
 mod facts;
 mod known;
 mod limits;

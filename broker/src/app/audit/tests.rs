@@ -295,6 +295,37 @@ async fn a_store_that_was_changed_is_found_at_the_start_and_the_record_named() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_changed_while_the_broker_runs_is_signed_no_further() {
+    let table = [
+        (
+            "DELETE FROM audit WHERE number > 590",
+            "the store ends with record 590, and 600 records were signed: record 591 and all after it",
+        ),
+        (
+            "UPDATE audit SET leaf = replace(leaf, 'broker.started', 'policy.loaded') WHERE number = 600",
+            "record 600 was changed in the store after it was signed",
+        ),
+        (
+            "DELETE FROM audit WHERE number = 602",
+            "record 602 is missing in the store",
+        ),
+    ];
+    for (sql, expected) in table {
+        let bench = Bench::new();
+        bench.append(600).await;
+        bench.log.sequence().await;
+        let signed = bench.published();
+        bench.append(3).await;
+        bench.sql(sql);
+        bench.log.sequence().await;
+        let trouble = bench.trouble();
+        assert!(trouble.contains(expected), "{sql}: {trouble}");
+        assert_eq!(bench.published(), signed, "{sql}");
+        assert!(bench.log.is_broken());
+    }
+}
+
+#[tokio::test]
 async fn a_store_whose_end_was_cut_off_says_from_which_record_on() {
     let mut bench = Bench::new();
     bench.append(600).await;

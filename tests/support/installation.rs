@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -345,8 +346,22 @@ fn start_broker(folder: &Path) -> Process {
 }
 
 fn free_ports() -> [SocketAddr; 3] {
-    let listeners = [0; 3].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
+    [0; 3].map(|_| free_port())
+}
+
+/// A port below those that the kernel gives to outgoing connections: nobody takes it between two starts.
+fn free_port() -> SocketAddr {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run at the same time begin at different ones.
+    let first = std::process::id().wrapping_mul(97);
+    loop {
+        let next = first.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(10_000 + next % 22_000).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 fn broker_toml(

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::client::wanted;
 use crate::support::eventually;
 use crate::support::installation::{Installation, POLICY};
+use crate::support::operator::Operator;
 use crate::support::process::BINARY;
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
@@ -65,6 +66,41 @@ async fn a_decision_is_explained_by_the_policy_of_that_day() {
     let hash = policies[1].as_str().unwrap();
     let (_, shown) = policy(&broker, &["show", hash]);
     assert_eq!(shown["files"][0]["content"], POLICY);
+}
+
+#[tokio::test]
+async fn a_decision_is_explained_by_the_ceilings_of_that_day() {
+    let broker = Installation::start().await;
+    let mut client = broker.client(CI).await;
+    let opened = client.open_docs().await;
+    let facts = fs::read_to_string(broker.path("installation.toml")).unwrap();
+    let stricter = facts.replace("max_ttl = \"1h\"", "max_ttl = \"2m\"");
+    assert_ne!(stricter, facts);
+    fs::write(broker.path("installation.toml"), stricter).unwrap();
+    let (_, reloaded) = policy(&broker, &["reload"]);
+    assert_eq!(reloaded["changed"], true, "another snapshot");
+
+    let (code, explained) = policy(&broker, &["explain", "--record", &opened.decision_id]);
+    assert_eq!(code, Some(0));
+    assert_eq!(explained["record"]["reproduced"], true);
+    let today: Vec<_> = explained["record"]["today"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .collect();
+    assert!(!today.is_empty(), "{explained:#}");
+    assert!(today.iter().all(|one| one["kind"] == "shorter_lifetime"));
+    let then = &explained["explanation"]["decision"]["policy"];
+    assert_ne!(then, &explained["record"]["policy_today"]);
+
+    let (_, shown) = policy(&broker, &["show", then.as_str().unwrap()]);
+    assert_eq!(shown["installation"]["content"], facts);
+    let mut operator = Operator::connect(&broker).await;
+    assert_eq!(
+        operator.events("policy.loaded").await.len(),
+        2,
+        "a change of ceilings is on record"
+    );
 }
 
 #[tokio::test]

@@ -61,11 +61,6 @@ impl PolicySource {
         outcome
     }
 
-    /// The file with the installation's facts, as it was read last.
-    pub async fn installation(&self) -> Option<SourceFile> {
-        self.seen.lock().await.as_ref()?.last().cloned()
-    }
-
     /// Reloads whenever the files have changed, until `shutdown`.
     pub async fn watch(self: Arc<Self>, operations: Arc<Operations>, shutdown: CancellationToken) {
         let mut ticks = interval(LOOK_EVERY);

@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn looks_again_when_something_was_decided_before_the_change_and_committed_after_it() {
         let [before, now] = ["before", "now"]
-            .map(|text| PolicyHash::of(&[SourceFile::new("policy.toml", text.as_bytes())]));
+            .map(|text| SourceFile::new("policy.toml", text.as_bytes()))
+            .map(|file| PolicyHash::of(&file, &[]));
         let change = PolicyChange::default();
         change.happened();
         assert!(change.take());

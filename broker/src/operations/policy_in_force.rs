@@ -60,7 +60,7 @@ impl Operations {
             .policy()
             .is_some_and(|current| current.hash() == policy.hash())
         {
-            // The places in explanations, and what the installation file says, are those of today.
+            // The names of files, which stand in explanations, are those of today.
             self.policy.current.store(Some(Arc::new(policy)));
             self.policy_has_changed();
             self.policy.status.lock().refused = None;
@@ -69,6 +69,7 @@ impl Operations {
         }
         let kept = |file: &SourceFile| (file.name.to_string(), file.bytes.to_vec());
         let files: Vec<_> = policy.sources().iter().map(kept).collect();
+        let installation = kept(policy.installation());
         let record = Record {
             policy: Some(hash.clone()),
             details: json!({ "files": files.iter().map(|(name, _)| name).collect::<Vec<_>>() }),
@@ -77,6 +78,7 @@ impl Operations {
         let kept = KeptPolicy {
             hash: hash.clone(),
             files,
+            installation: Some(installation),
             since: now,
         };
         self.store.keep_policy(kept, record).await?;

@@ -2202,7 +2202,7 @@ pub struct GetPolicyResponse {
     pub since: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, repeated, tag = "3")]
     pub files: ::prost::alloc::vec::Vec<PolicyFile>,
-    /// The installation's facts as the broker read them last.
+    /// The installation file that was in force with them. Missing of a policy that an older version kept without it.
     #[prost(message, optional, tag = "4")]
     pub installation: ::core::option::Option<PolicyFile>,
 }

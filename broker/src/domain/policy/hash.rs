@@ -9,22 +9,25 @@ use serde::{Serialize, Serializer};
 use super::source::SourceFile;
 
 /// Says what is hashed, so that a later form cannot be taken for this one.
-const DOMAIN: &[u8] = b"taskpass policy sources v1\0";
+const DOMAIN: &[u8] = b"taskpass policy snapshot v2\0";
 
-/// SHA-256 over the contents of a policy's files; neither their order nor their names matter.
+/// SHA-256 over the contents of the installation file and of a policy's files; neither the order of the latter
+/// nor any names matter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyHash([u8; 32]);
 
 impl PolicyHash {
-    /// Hashes a set of files.
-    pub fn of(files: &[SourceFile]) -> Self {
-        let mut contents: Vec<_> = files
-            .iter()
-            .map(|file| digest(&SHA256, &file.bytes))
-            .collect();
+    /// Hashes an installation file and a set of policy files.
+    ///
+    /// INVARIANT: whatever a decision depends on beside the request is in the hash. What is equal by hash alone
+    /// is taken to decide alike.
+    pub fn of(installation: &SourceFile, files: &[SourceFile]) -> Self {
+        let of = |file: &SourceFile| digest(&SHA256, &file.bytes);
+        let mut contents: Vec<_> = files.iter().map(of).collect();
         contents.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
         let mut context = Context::new(&SHA256);
         context.update(DOMAIN);
+        context.update(of(installation).as_ref());
         for content in contents {
             context.update(content.as_ref());
         }

@@ -11,6 +11,8 @@ use super::source::{Place, SourceFile};
 /// The facts that policy is checked against: `installation.toml`, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
+    /// The file that they were read from.
+    pub source: SourceFile,
     /// No credential lives longer.
     pub max_ttl: Duration,
     /// No job lives longer.

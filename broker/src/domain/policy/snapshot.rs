@@ -29,6 +29,7 @@ pub(super) const ANY_ENVIRONMENT: &str = "any";
 pub struct Policy {
     pub(super) hash: PolicyHash,
     pub(super) sources: Vec<SourceFile>,
+    pub(super) installation: SourceFile,
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) tasks: HashMap<Arc<str>, Task>,
     pub(super) environments: WorkloadIndex<Arc<str>>,
@@ -188,6 +189,11 @@ impl Policy {
     /// The files that it was compiled from, to be kept by the hash.
     pub fn sources(&self) -> &[SourceFile] {
         &self.sources
+    }
+
+    /// The installation file that it was compiled with, to be kept with them.
+    pub fn installation(&self) -> &SourceFile {
+        &self.installation
     }
 
     /// Whether jobs end that it grants no longer.

@@ -75,14 +75,10 @@ pub(super) async fn get(
     let kept = service.operations.kept_policy(&hash).map_err(refused)?;
     let kept = kept.ok_or_else(|| Status::not_found("no policy with this hash was in force"))?;
     let file = |(name, content)| v1::PolicyFile { name, content };
-    let installation = service.policy.installation().await;
     Ok(v1::GetPolicyResponse {
         policy: kept.hash,
         since: Some(timestamp_from_millis(kept.since.as_millis())),
         files: kept.files.into_iter().map(file).collect(),
-        installation: installation.map(|read| v1::PolicyFile {
-            name: read.name.to_string(),
-            content: read.bytes.to_vec(),
-        }),
+        installation: kept.installation.map(file),
     })
 }

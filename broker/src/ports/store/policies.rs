@@ -23,6 +23,9 @@ pub struct KeptPolicy {
     pub hash: String,
     /// File names and contents.
     pub files: Vec<(String, Vec<u8>)>,
+    /// The name and the content of the installation file; none of a snapshot that a version kept which left it
+    /// out.
+    pub installation: Option<(String, Vec<u8>)>,
     /// When it was first in force.
     pub since: UnixMillis,
 }

@@ -125,7 +125,7 @@ impl View for Sources {
             ("policy", self.policy.clone()),
             ("in force since", page.moment(self.since)),
         ]);
-        for file in &self.files {
+        for file in self.files.iter().chain(&self.installation) {
             page.gap();
             page.styled(LABEL, &format!("# {}", file.name));
             file.content.lines().for_each(|line| page.line(line));

@@ -22,12 +22,13 @@ impl PolicyStore for SqliteStore {
     }
 
     fn policy(&self, hash: &str) -> Result<Option<KeptPolicy>, StoreError> {
-        let sql = "SELECT since FROM policy WHERE hash = ?1";
+        let sql = "SELECT since, installation_name, installation FROM policy WHERE hash = ?1";
         self.readers.read(|c| {
             one(c, sql, [hash], |row| {
                 Ok(KeptPolicy {
                     hash: hash.to_owned(),
                     files: files(c, hash)?,
+                    installation: row.get::<_, Option<_>>(1)?.zip(row.get(2)?),
                     since: time(row, 0)?,
                 })
             })
@@ -36,8 +37,11 @@ impl PolicyStore for SqliteStore {
 }
 
 fn keep(connection: &Connection, policy: &KeptPolicy) -> Result<(), StoreError> {
-    let sql = "INSERT OR IGNORE INTO policy (hash, since) VALUES (?1, ?2)";
-    let is_new = run(connection, sql, params![policy.hash, millis(policy.since)])? > 0;
+    let sql = "INSERT OR IGNORE INTO policy (hash, since, installation_name, installation) VALUES (?1, ?2, ?3, ?4)";
+    let installation = policy.installation.as_ref();
+    let (name, content) = installation.map(|(name, content)| (name, content)).unzip();
+    let row = params![policy.hash, millis(policy.since), name, content];
+    let is_new = run(connection, sql, row)? > 0;
     if is_new {
         crash_points::reach(Point::PolicyHalf);
         let sql = "INSERT INTO policy_file (hash, place, name, content) VALUES (?1, ?2, ?3, ?4)";

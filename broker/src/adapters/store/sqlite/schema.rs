@@ -12,11 +12,12 @@ use crate::ports::store::StoreError;
 const APPLICATION_ID: i64 = 0x746b_7073;
 
 /// One step for each version of the schema, in order; never changed once released.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 /// Why a file cannot be brought to today's schema.

@@ -104,7 +104,7 @@ fn link(
     }
     .tasks(&tasks, report);
     Policy {
-        hash: PolicyHash::of(&sources),
+        hash: PolicyHash::of(&installation.source, &sources),
         warnings: Vec::new(),
         tasks,
         environments: workloads::environments(&environments, report),
@@ -121,6 +121,7 @@ fn link(
         ceilings,
         on_withdrawn_grant: installation.on_withdrawn_grant,
         sources,
+        installation: installation.source.clone(),
     }
 }
 

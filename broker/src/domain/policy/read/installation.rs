@@ -11,6 +11,7 @@ use crate::domain::policy::installation::{
     EnvironmentCeiling, Installation, Issuer, IssuerKind, OnWithdrawnGrant,
 };
 use crate::domain::policy::report::Report;
+use crate::domain::policy::source::SourceFile;
 use crate::domain::policy::suggest::suggest;
 use crate::domain::token::LONGEST_TOKEN;
 
@@ -28,7 +29,11 @@ const ISSUER: Key<'static> = Key::new("issuer", "{ local = { kind = \"jwt\" } }"
 const KIND: Key<'static> = Key::new("kind", "\"jwt\"");
 
 /// Reads the facts. `None` when something is wrong, which the report then has.
-pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Option<Installation> {
+pub(super) fn installation(
+    file: &SourceFile,
+    mut section: Section<'_>,
+    report: &mut Report,
+) -> Option<Installation> {
     let max_ttl = section
         .required(MAX_TTL, report)
         .and_then(|entry| entry.duration(report));
@@ -72,6 +77,7 @@ pub(super) fn installation(mut section: Section<'_>, report: &mut Report) -> Opt
     );
     section.finish(report);
     Some(Installation {
+        source: file.clone(),
         max_ttl: max_ttl?.value,
         max_duration: max_duration?.value,
         issuers,

@@ -106,7 +106,7 @@ pub(super) fn installation_file(file: &SourceFile) -> Result<Installation, Vec<D
         let tables = syntax::tables(&text, &mut report)?;
         let what = "the installation file".to_owned();
         let root = Section::new(&text, &tables, text.place(0..0), what);
-        installation::installation(root, &mut report)
+        installation::installation(file, root, &mut report)
     });
     match facts {
         Some(facts) if !report.has_errors() => Ok(facts),

@@ -240,6 +240,21 @@ proptest! {
 #[test]
 fn the_hash_is_of_contents_and_not_of_names() {
     let of = |files: &[(&str, &str)]| compile(files).unwrap().hash();
+    let facts = |name: &str, content: &str| {
+        let facts = Installation::parse(&SourceFile::new(name, content.as_bytes())).unwrap();
+        Policy::compile(&[SourceFile::new("a.toml", POLICY.as_bytes())], &facts)
+            .unwrap()
+            .hash()
+    };
+    let stricter = INSTALLATION.replace("8h", "7h");
+    assert_eq!(
+        facts("installation.toml", INSTALLATION),
+        facts("other.toml", INSTALLATION)
+    );
+    assert_ne!(
+        facts("installation.toml", INSTALLATION),
+        facts("installation.toml", &stricter)
+    );
     let more = "[audience.more]\nuri = \"https://more.acme.example\"\n";
     assert_eq!(of(&[("a.toml", POLICY)]), of(&[("b.toml", POLICY)]));
     assert_ne!(

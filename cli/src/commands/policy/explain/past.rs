@@ -72,8 +72,8 @@ fn load(sources: GetPolicyResponse, facts: Option<&Path>) -> Result<Loaded, Fail
         (None, Some(file)) => SourceFile::new(file.name, file.content),
         (None, None) => {
             return Err(
-                Failure::new("the broker does not tell the installation's facts")
-                    .remedy("name the file with --installation"),
+                Failure::new("the installation's facts of that day were not kept, as an older version of the broker decided")
+                    .remedy("name a file that has them with --installation"),
             );
         }
     };

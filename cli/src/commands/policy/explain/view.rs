@@ -153,7 +153,7 @@ impl Past {
         if self.reproduced {
             page.line("the policy of that day decides the request again as it was decided");
         } else {
-            let text = "the policy of that day decides otherwise than is recorded: the installation's facts have changed, or another version of the broker decided";
+            let text = "the policy of that day decides otherwise than is recorded: another version of the broker decided, or `--installation` names other facts";
             page.styled(WARNING, text);
         }
         if self.today.is_empty() {

@@ -96,6 +96,7 @@ async fn keeps_bans_sessions_keys_and_policies() {
     let policy = KeptPolicy {
         hash: "h".into(),
         files,
+        installation: Some(("installation.toml".to_owned(), b"y".to_vec())),
         since: NOW,
     };
     store.keep_policy(policy.clone(), record()).await.unwrap();

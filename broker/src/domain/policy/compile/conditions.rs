@@ -6,24 +6,25 @@ use std::sync::Arc;
 
 use super::names::Names;
 use crate::domain::policy::condition::{
-    Checked, Checker, Condition, Known, Mistake, MistakeKind, Shape, TaskName, explain,
+    Checked, Checker, Condition, Known, Mistake, MistakeKind, Shape, Vocabulary, explain,
+    impossible,
 };
-use crate::domain::policy::declared::{DeclaredGrant, DeclaredTask, Located, Named};
+use crate::domain::policy::declared::{Declarations, DeclaredGrant, DeclaredTask, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::lint::Lint;
 use crate::domain::policy::parameter::Parameter;
-use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::source::{Place, SourceFile, SourceText};
-use crate::domain::policy::suggest::suggest;
 
 /// What conditions are checked against.
 pub(super) struct Conditions<'a> {
     pub(super) checker: Checker,
     pub(super) tasks: &'a Names<'a, DeclaredTask>,
-    pub(super) environments: BTreeSet<&'a str>,
+    pub(super) vocabulary: Vocabulary<'a>,
     /// By the names of files.
     sources: HashMap<&'a str, &'a SourceFile>,
+    /// Whether nothing is wrong with the parameters of any task.
+    pub(super) has_all_parameters: bool,
     /// Every parameter of every task, by name.
     parameters: BTreeMap<&'a str, Vec<&'a Parameter>>,
 }
@@ -31,8 +32,8 @@ pub(super) struct Conditions<'a> {
 impl<'a> Conditions<'a> {
     pub(super) fn new(
         sources: &'a [SourceFile],
+        declared: &'a Declarations,
         tasks: &'a Names<'a, DeclaredTask>,
-        environments: &Names<'a, Vec<Located<WorkloadPattern>>>,
     ) -> Self {
         let mut parameters: BTreeMap<&str, Vec<&Parameter>> = BTreeMap::new();
         for task in tasks.values() {
@@ -43,8 +44,9 @@ impl<'a> Conditions<'a> {
         Self {
             checker: Checker::default(),
             tasks,
-            environments: environments.keys().copied().collect(),
+            vocabulary: vocabulary(declared, tasks),
             sources: sources.iter().map(|file| (&*file.name, file)).collect(),
+            has_all_parameters: tasks.values().all(|task| task.body.has_whole_parameters),
             parameters,
         }
     }
@@ -61,11 +63,20 @@ impl<'a> Conditions<'a> {
             let Checked {
                 condition,
                 mistakes,
-            } = self.checker.condition(shape, &text.value);
+                formula,
+            } = if task.body.has_whole_parameters {
+                self.checker.condition(shape, &text.value)
+            } else {
+                Checker::unknown(&text.value)
+            };
             for mistake in mistakes.iter() {
                 report.push(self.finding(mistake, text, key));
             }
             let condition = condition?;
+            // What seems to be missing may stand in the part that could not be read.
+            if report.is_partial() {
+                return Some(condition);
+            }
             let parameters = |name: &str| {
                 let declared = task.body.parameters.get(name).and_then(Option::as_ref);
                 declared
@@ -73,34 +84,28 @@ impl<'a> Conditions<'a> {
                     .into_iter()
                     .collect()
             };
-            for mistake in self.explain(&condition, &parameters, &text.value) {
+            let workloads: Vec<_> = grant
+                .workloads
+                .iter()
+                .map(|one| one.value.clone())
+                .collect();
+            let known = Known {
+                vocabulary: &self.vocabulary,
+                parameters: &parameters,
+                workloads: &workloads,
+            };
+            let mut mistakes = explain(condition.looks(), &known, &text.value);
+            // That it can never hold comes of what is wrong with it.
+            if mistakes.is_empty()
+                && let Some(formula) = formula
+            {
+                mistakes = impossible(&formula, &known, &text.value);
+            }
+            for mistake in mistakes {
                 report.push(self.finding(&mistake, text, key));
             }
             Some(condition)
         })
-    }
-
-    fn explain(
-        &self,
-        condition: &Condition,
-        parameters: &dyn Fn(&str) -> Vec<Parameter>,
-        text: &str,
-    ) -> Vec<Mistake> {
-        let known = Known {
-            environments: &self.environments,
-            tasks: &|name| self.task_name(name),
-            parameters,
-        };
-        explain(condition.looks(), &known, text)
-    }
-
-    /// Whether there is such a task.
-    pub(super) fn task_name(&self, name: &str) -> TaskName {
-        if self.tasks.contains_key(name) {
-            return TaskName::Known;
-        }
-        let meant = suggest(name, self.tasks.keys().copied());
-        TaskName::Unknown(meant.map(ToOwned::to_owned))
     }
 
     /// Every parameter of this name, of whatever task.
@@ -126,22 +131,27 @@ impl<'a> Conditions<'a> {
             MistakeKind::Never if key == "when" => Diagnostic::warning(
                 Lint::UnreachableGrant,
                 place,
-                "nobody can use the grant: its `when` can never hold",
+                mistake.said("nobody can use the grant: its `when` can never hold"),
             ),
             MistakeKind::Never => Diagnostic::warning(
                 Lint::ConstantCondition,
                 place,
-                "`unless` changes nothing: it can never hold",
+                mistake.said("`unless` changes nothing: it can never hold"),
             ),
             MistakeKind::Always if key == "when" => Diagnostic::warning(
                 Lint::ConstantCondition,
                 place,
-                "`when` changes nothing: it always holds",
+                mistake.said("`when` changes nothing: it always holds"),
             ),
             MistakeKind::Always => Diagnostic::warning(
                 Lint::UnreachableGrant,
                 place,
-                "nobody can use the grant: its `unless` always holds",
+                mistake.said("nobody can use the grant: its `unless` always holds"),
+            ),
+            MistakeKind::Part => Diagnostic::warning(
+                Lint::ConstantCondition,
+                place,
+                mistake.said(&format!("a part of `{key}` changes nothing")),
             ),
         };
         let help = mistake.help.clone().or_else(|| {
@@ -186,6 +196,43 @@ impl<'a> Conditions<'a> {
             replacement.to_owned()
         }
     }
+}
+
+/// The names that a policy gives and mentions.
+fn vocabulary<'a>(
+    declared: &'a Declarations,
+    tasks: &'a Names<'a, DeclaredTask>,
+) -> Vocabulary<'a> {
+    let identities = || declared.identities.iter().map(|named| &named.body);
+    let grants = declared.tasks.iter().flat_map(|task| &task.body.grants);
+    let workloads = grants
+        .flat_map(|grant| &grant.workloads)
+        .chain(declared.environments.iter().flat_map(|named| &named.body))
+        .chain(
+            declared
+                .audiences
+                .iter()
+                .flat_map(|named| &named.body.verifiers),
+        )
+        .chain(identities().flat_map(|identity| &identity.workloads));
+    Vocabulary {
+        tasks: tasks.keys().copied().collect(),
+        environments: names(&declared.environments),
+        trust_domains: workloads
+            .map(|pattern| pattern.value.trust_domain())
+            .collect(),
+        identities: names(&declared.identities),
+        owners: identities()
+            .filter_map(|identity| identity.owner.as_deref())
+            .collect(),
+        tools: identities()
+            .flat_map(|identity| identity.tools.iter().map(|tool| &**tool))
+            .collect(),
+    }
+}
+
+fn names<T>(declared: &[Named<T>]) -> BTreeSet<&str> {
+    declared.iter().map(|named| &*named.name.value).collect()
 }
 
 /// The parameters of a task as a schema knows them.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
+use serde_json::Value;
 
 use super::conditions::{Conditions, parameters_of};
 use super::short;
 use crate::domain::policy::condition::{
-    Known, Looks, Mistake, MistakeKind, Shape, TASK, WORKLOAD, explain, syntax,
+    Formula, Known, Looks, Mistake, MistakeKind, Shape, TASK, WORKLOAD, explain, impossible, syntax,
 };
 use crate::domain::policy::declared::{DeclaredGuardrail, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
@@ -68,20 +69,26 @@ impl Conditions<'_> {
         };
         let mut mistakes = head(&policy, &text.value);
         let scope = scope(&policy);
-        let shape = match &scope {
-            Scope::Task(name) => self
-                .tasks
-                .get(&**name)
-                .map(|task| Shape::of_task(parameters_of(&task.body))),
+        let task = match &scope {
+            Scope::Task(name) => self.tasks.get(&**name),
             Scope::Workload(_) | Scope::All => None,
         };
-        let shape = shape.as_ref().unwrap_or(everything);
-        let looks = Looks::of_policy(&policy.to_json().ok()?);
-        mistakes.extend(
-            self.checker
-                .policy(shape, (policy.clone(), &looks), &text.value),
-        );
-        mistakes.extend(self.unlikely(&looks, &scope, &text.value));
+        let json = policy.to_json().ok()?;
+        let looks = Looks::of_policy(&json);
+        let of_task = task.map(|task| Shape::of_task(parameters_of(&task.body)));
+        // What seems to be missing may stand in the part that could not be read.
+        let is_known = !report.is_partial()
+            && match task {
+                Some(task) => task.body.has_whole_parameters,
+                None => self.has_all_parameters,
+            };
+        if is_known {
+            let shape = of_task.as_ref().unwrap_or(everything);
+            let checked = (policy.clone(), &looks);
+            mistakes.extend(self.checker.policy(shape, checked, &text.value));
+            let is_sound = mistakes.is_empty();
+            mistakes.extend(self.unlikely((&json, &looks), &scope, &text.value, is_sound));
+        }
         self.report(&mistakes, text, report);
         if scope == Scope::All && mistakes.is_empty() && is_unconditional(&policy, &looks) {
             let message = "the guardrail forbids every request: nobody may do anything";
@@ -104,7 +111,13 @@ impl Conditions<'_> {
         })
     }
 
-    fn unlikely(&self, looks: &Looks, scope: &Scope, text: &str) -> Vec<Mistake> {
+    fn unlikely(
+        &self,
+        (json, looks): (&Value, &Looks),
+        scope: &Scope,
+        text: &str,
+        is_sound: bool,
+    ) -> Vec<Mistake> {
         let parameters = |name: &str| match scope {
             Scope::Task(task) => {
                 let task = self
@@ -119,11 +132,22 @@ impl Conditions<'_> {
             Scope::Workload(_) | Scope::All => self.parameters(name),
         };
         let known = Known {
-            environments: &self.environments,
-            tasks: &|name| self.task_name(name),
+            vocabulary: &self.vocabulary,
             parameters: &parameters,
+            workloads: &[],
         };
-        explain(looks, &known, text)
+        let mistakes = explain(looks, &known, text);
+        if !is_sound || !mistakes.is_empty() {
+            return mistakes;
+        }
+        let Some(body) = Formula::of_unless(json) else {
+            return impossible(&Formula::of_policy(json), &known, text);
+        };
+        let mut mistakes = impossible(&body, &known, text);
+        for mistake in &mut mistakes {
+            mistake.kind = mistake.kind.inverse();
+        }
+        mistakes
     }
 
     fn report(&self, mistakes: &[Mistake], text: &Located<Arc<str>>, report: &mut Report) {
@@ -142,10 +166,20 @@ impl Conditions<'_> {
                 MistakeKind::Never => Diagnostic::warning(
                     Lint::GuardrailForbidsNothing,
                     at,
-                    "the guardrail forbids nothing: its condition can never hold",
+                    mistake.said("the guardrail forbids nothing"),
                 )
                 .help("correct it, or remove it"),
-                MistakeKind::Always => continue,
+                MistakeKind::Always => Diagnostic::warning(
+                    Lint::GuardrailForbidsEverything,
+                    at,
+                    mistake.said("the guardrail forbids whatever its head names"),
+                )
+                .help("correct it, or remove the condition"),
+                MistakeKind::Part => Diagnostic::warning(
+                    Lint::ConstantCondition,
+                    at,
+                    mistake.said("a part of the guardrail changes nothing"),
+                ),
             };
             if mistake.help.is_some() {
                 finding.help.clone_from(&mistake.help);

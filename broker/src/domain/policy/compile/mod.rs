@@ -94,7 +94,7 @@ fn link(
     }
     .look(report);
     doubts::ceilings_of_nothing(installation, &environments, report);
-    let mut conditions = Conditions::new(&sources, &tasks, &environments);
+    let mut conditions = Conditions::new(&sources, declared, &tasks);
     let guardrails = conditions.guardrails(&declared.guardrails, report);
     let tasks = tasks::Builder {
         credentials: &credentials,

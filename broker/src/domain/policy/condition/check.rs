@@ -15,6 +15,7 @@ use super::constant::may_be_constant;
 use super::limits::{self, LONGEST_CONDITION};
 use super::look::Looks;
 use super::mistake::{Mistake, MistakeKind, span_of};
+use super::possible::Formula;
 use super::schema::{Shape, schema};
 use super::syntax::syntax;
 
@@ -27,6 +28,8 @@ pub(super) const AFTER: &str = "\n};";
 pub(in crate::domain::policy) struct Checked {
     pub(in crate::domain::policy) condition: Option<Arc<Condition>>,
     pub(in crate::domain::policy) mistakes: Arc<[Mistake]>,
+    /// What it asks, to see whether that can be.
+    pub(in crate::domain::policy) formula: Option<Arc<Formula>>,
 }
 
 /// Checks texts, each once for each shape of parameters.
@@ -55,6 +58,11 @@ impl Checker {
         };
         known.insert(text.clone(), checked.clone());
         checked
+    }
+
+    /// A condition of a grant whose parameters are not all known: what is wrong with it whatever they are.
+    pub(in crate::domain::policy) fn unknown(text: &Arc<str>) -> Checked {
+        Checked::wrong(parse(text).err().unwrap_or_default())
     }
 
     /// What is wrong with a whole policy of which `text` is the source.
@@ -90,31 +98,39 @@ impl Checked {
         Self {
             condition: None,
             mistakes: mistakes.into(),
+            formula: None,
         }
     }
 }
 
-fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
+/// Reads a condition without looking at what it is about.
+fn parse(text: &str) -> Result<(Expression, Policy), Vec<Mistake>> {
     if let Err(limits::TooMuch { span, message }) = limits::check(text, LONGEST_CONDITION) {
         let help = "split the grant into several, or make the condition simpler";
-        return Checked::wrong(vec![Mistake::error(span, message).help(help)]);
+        return Err(vec![Mistake::error(span, message).help(help)]);
     }
     if text.trim().is_empty() {
         let help = "write a Cedar expression, as in `context.params.ref == \"refs/heads/main\"`, or remove the key";
-        return Checked::wrong(vec![
+        return Err(vec![
             Mistake::error(0..text.len(), "the condition is empty").help(help),
         ]);
     }
     // INVARIANT: the text is an expression by itself before it is put between braces, so that `true } unless {
     // true` is none.
-    let expression = match Expression::from_str(text) {
-        Ok(expression) => expression,
-        Err(errors) => return Checked::wrong(syntax(errors.iter(), text)),
-    };
-    let wrapped = |before: &str| format!("{before}{text}{AFTER}");
-    let policy = match Policy::parse(None, wrapped(BEFORE)) {
-        Ok(policy) => policy,
-        Err(errors) => return Checked::wrong(syntax(errors.iter(), text)),
+    let expression = Expression::from_str(text).map_err(|errors| syntax(errors.iter(), text))?;
+    let policy = Policy::parse(None, wrapped(BEFORE, text));
+    let policy = policy.map_err(|errors| syntax(errors.iter(), text))?;
+    Ok((expression, policy))
+}
+
+fn wrapped(before: &str, text: &str) -> String {
+    format!("{before}{text}{AFTER}")
+}
+
+fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
+    let (expression, policy) = match parse(text) {
+        Ok(parsed) => parsed,
+        Err(mistakes) => return Checked::wrong(mistakes),
     };
     let json = policy.to_json().unwrap_or_default();
     let looks = Looks::of_policy(&json);
@@ -122,7 +138,7 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
     mistakes.extend(validate(validator, shape, policy, (text, BEFORE.len())));
     if mistakes.is_empty()
         && may_be_constant(&json)
-        && let Ok(policy) = Policy::parse(None, wrapped(BEFORE_UNLESS))
+        && let Ok(policy) = Policy::parse(None, wrapped(BEFORE_UNLESS, text))
     {
         let inverse = validate(validator, shape, policy, (text, BEFORE_UNLESS.len()));
         if inverse
@@ -131,7 +147,7 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
         {
             mistakes.push(Mistake {
                 kind: MistakeKind::Always,
-                ..Mistake::error(0..text.len(), "the condition always holds")
+                ..Mistake::error(0..text.len(), "")
             });
         }
     }
@@ -150,6 +166,9 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
             looks,
             canonical: OnceLock::new(),
         })),
+        formula: mistakes
+            .is_empty()
+            .then(|| Arc::new(Formula::of_policy(&json))),
         mistakes: mistakes.into(),
     }
 }
@@ -185,7 +204,7 @@ fn validate(
             ValidationWarning::InvalidActionApplication(_) => continue,
             ValidationWarning::ImpossiblePolicy(_) => Mistake {
                 kind: MistakeKind::Never,
-                ..Mistake::error(0..text.len(), "the condition can never hold")
+                ..Mistake::error(0..text.len(), "")
             },
             // Letters that look like others, and text that runs backwards: nobody writes that in good faith.
             other => Mistake::error(

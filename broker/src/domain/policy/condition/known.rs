@@ -1,30 +1,46 @@
 //! Comparisons with what a policy never has.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use jiff::civil::Date;
+use taskpass_identity::SpiffeId;
+use taskpass_identity::spiffe_id::is_segment;
 
 use super::look::Looks;
 use super::mistake::Mistake;
 use super::schema::{TASK, WORKLOAD};
 use crate::domain::policy::parameter::{Parameter, ParameterKind};
+use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::suggest::suggest;
 
-/// Whether a task of a name exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::domain::policy) enum TaskName {
-    /// It does.
-    Known,
-    /// It does not, and perhaps this one was meant.
-    Unknown(Option<String>),
+/// The names that a policy gives and mentions, so that a misspelt one is found.
+#[derive(Debug, Default)]
+pub(in crate::domain::policy) struct Vocabulary<'a> {
+    pub(in crate::domain::policy) tasks: BTreeSet<&'a str>,
+    pub(in crate::domain::policy) environments: BTreeSet<&'a str>,
+    /// Those of every workload that policy names.
+    pub(in crate::domain::policy) trust_domains: BTreeSet<&'a str>,
+    pub(in crate::domain::policy) identities: BTreeSet<&'a str>,
+    /// Who answers for identities.
+    pub(in crate::domain::policy) owners: BTreeSet<&'a str>,
+    /// What identities can do.
+    pub(in crate::domain::policy) tools: BTreeSet<&'a str>,
 }
 
-/// What values the names in a policy have, so that a misspelt one is found.
+/// What values attributes can have where a condition stands.
 pub(in crate::domain::policy) struct Known<'a> {
-    pub(in crate::domain::policy) environments: &'a BTreeSet<&'a str>,
-    pub(in crate::domain::policy) tasks: &'a dyn Fn(&str) -> TaskName,
+    pub(in crate::domain::policy) vocabulary: &'a Vocabulary<'a>,
+    /// The parameters of a name, of every task that it is about.
     pub(in crate::domain::policy) parameters: &'a dyn Fn(&str) -> Vec<Parameter>,
+    /// The workloads that it is about; none is everybody.
+    pub(in crate::domain::policy) workloads: &'a [WorkloadPattern],
 }
 
-const KINDS: [&str; 4] = ["service", "person", "agent", ""];
+const KINDS: [&str; 3] = ["service", "person", "agent"];
+const SCHEME: &str = "spiffe://";
+/// Names that a remedy lists.
+const MOST_LISTED: usize = 8;
 
 /// Comparisons that can never hold, and names that nothing has.
 pub(in crate::domain::policy) fn explain(
@@ -34,79 +50,190 @@ pub(in crate::domain::policy) fn explain(
 ) -> Vec<Mistake> {
     let compared = looks.compared().filter_map(|(path, literal)| {
         let path: Vec<_> = path.iter().map(String::as_str).collect();
-        let (expected, meant) = match path.as_slice() {
-            ["context", "environment"] if literal.is_empty() => return None,
-            ["context", "environment" | "environments"] => {
-                if known.environments.contains(literal) {
-                    return None;
-                }
-                let meant = suggest(literal, known.environments.iter().copied());
-                (
-                    "the name of an environment of this policy".to_owned(),
-                    meant.map(ToOwned::to_owned),
-                )
-            }
-            ["context", "identity", "kind"] => {
-                if KINDS.contains(&literal) {
-                    return None;
-                }
-                let meant = suggest(literal, KINDS.into_iter());
-                (
-                    "`service`, `person`, `agent`, or empty".to_owned(),
-                    meant.map(ToOwned::to_owned),
-                )
-            }
-            ["context", "task"] => match (known.tasks)(literal) {
-                TaskName::Known => return None,
-                TaskName::Unknown(meant) => ("the name of a task of this policy".to_owned(), meant),
+        known
+            .compared(&path, literal)?
+            .mistake(&path, literal, text)
+    });
+    let likened = looks.likened().filter_map(|(path, beginning)| {
+        let [.., "subject"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let (domain, _) = beginning.strip_prefix(SCHEME)?.split_once('/')?;
+        known.trust_domain(domain, text)
+    });
+    let named = looks
+        .entities()
+        .filter_map(|(kind, id)| known.named(kind, id, text));
+    compared.chain(likened).chain(named).collect()
+}
+
+/// What a value would have to be that can never be what it is compared with.
+struct Unlike {
+    expected: String,
+    meant: Option<String>,
+    help: String,
+}
+
+impl Unlike {
+    /// One of the names of a kind; none where it is one.
+    fn names(kind: &str, names: &BTreeSet<&str>, literal: &str) -> Option<Self> {
+        if names.contains(literal) {
+            return None;
+        }
+        let listed: Vec<_> = names
+            .iter()
+            .take(MOST_LISTED)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        Some(Self {
+            expected: format!("{kind} of this policy"),
+            meant: suggest(literal, names.iter().copied()).map(str::to_owned),
+            help: if listed.is_empty() {
+                "this policy has none".to_owned()
+            } else {
+                format!("write one of {}", listed.join(", "))
             },
-            ["context", "time", "hour"] => number(literal, 0..=23)?,
-            ["context", "time", "minute"] => number(literal, 0..=59)?,
-            ["context", "time", "weekday"] => number(literal, 1..=7)?,
-            ["context", "params", name] => parameter(&(known.parameters)(name), literal)?,
-            _ => return None,
+        })
+    }
+
+    /// The same, where another name was likely meant.
+    fn misspelt(kind: &str, names: &BTreeSet<&str>, literal: &str) -> Option<Self> {
+        Self::names(kind, names, literal).filter(|unlike| unlike.meant.is_some())
+    }
+
+    fn shape(expected: &str, meant: Option<String>) -> Self {
+        Self {
+            expected: expected.to_owned(),
+            meant,
+            help: format!("write {expected}"),
+        }
+    }
+
+    fn range(literal: &str, range: RangeInclusive<i64>) -> Option<Self> {
+        let number: i64 = literal.parse().ok()?;
+        let expected = format!("from {} to {}", range.start(), range.end());
+        (!range.contains(&number)).then(|| Self::shape(&expected, None))
+    }
+
+    fn parameter(declared: &[Parameter], name: &str, literal: &str) -> Option<Self> {
+        if declared.iter().any(|parameter| parameter.accepts(literal)) {
+            return None;
+        }
+        let first = declared.first()?;
+        let meant = match &first.kind {
+            ParameterKind::OneOf(values) => suggest(literal, values.iter().map(|value| &**value)),
+            _ => None,
         };
-        let help = match path.as_slice() {
-            ["context", "params", name] => {
-                format!(
-                    "compare with a value that parameter `{name}` takes, or let it take this one"
-                )
-            }
-            ["context", "task"] => "name a task of this policy".to_owned(),
-            ["context", "environment" | "environments"] => {
-                let names: Vec<_> = known.environments.iter().take(8).copied().collect();
-                format!("the environments are `{}`", names.join("`, `"))
-            }
-            _ => format!("write {expected}"),
-        };
-        let path = path.join(".");
-        let message = format!("`{path}` is never {literal:?}: it is {expected}");
+        Some(Self {
+            expected: first.expected(),
+            meant: meant.map(str::to_owned),
+            help: format!(
+                "compare with a value that parameter `{name}` takes, or let it take this one"
+            ),
+        })
+    }
+
+    fn mistake(self, path: &[&str], literal: &str, text: &str) -> Option<Mistake> {
+        let Self {
+            expected,
+            meant,
+            help,
+        } = self;
+        let message = format!(
+            "`{}` is never {literal:?}: it is {expected}",
+            path.join(".")
+        );
         let mistake = never(text, literal, message, meant);
         Some(if mistake.help.is_none() {
             mistake.help(help)
         } else {
             mistake
         })
-    });
-    let named =
-        looks.entities().filter_map(|(kind, id)| match kind {
-            TASK => match (known.tasks)(id) {
-                TaskName::Known => None,
-                TaskName::Unknown(meant) => {
-                    Some(never(text, id, format!("there is no task `{id}`"), meant))
-                }
-            },
-            WORKLOAD => {
-                id.parse::<taskpass_identity::SpiffeId>()
-                    .err()
-                    .map(|error| {
-                        never(text, id, format!("no workload has the name `{id}`: {error}"), None)
-                .help("name one workload exactly, or compare `context.path like \"/prod/ci/*\"`")
-                    })
+    }
+}
+
+impl Known<'_> {
+    fn compared(&self, path: &[&str], literal: &str) -> Option<Unlike> {
+        let names = self.vocabulary;
+        match path {
+            // What nothing describes has empty texts.
+            ["context", "environment"] | ["context", "identity", "kind" | "name" | "owner"]
+                if literal.is_empty() =>
+            {
+                None
+            }
+            ["context", "environment" | "environments"] => {
+                Unlike::names("the name of an environment", &names.environments, literal)
+            }
+            ["context", "identity", "kind"] => {
+                let meant = suggest(literal, KINDS.into_iter()).map(str::to_owned);
+                let expected = "`service`, `person`, `agent`, or empty";
+                (!KINDS.contains(&literal)).then(|| Unlike::shape(expected, meant))
+            }
+            ["context", "task"] => Unlike::names("the name of a task", &names.tasks, literal),
+            // What nothing is called may be meant to be kept out all the same.
+            ["context", "identity", "name"] => {
+                Unlike::misspelt("the name of an identity", &names.identities, literal)
+            }
+            ["context", "identity", "owner"] => {
+                Unlike::misspelt("the owner of an identity", &names.owners, literal)
+            }
+            ["context", "identity", "tools"] => {
+                Unlike::misspelt("a tool of an identity", &names.tools, literal)
+            }
+            ["context", "trust_domain"] => {
+                Unlike::misspelt("a trust domain", &names.trust_domains, literal)
+            }
+            ["context", "segments"] => (!is_segment(literal))
+                .then(|| Unlike::shape("one segment of a path, without `/`", None)),
+            ["context", "time", "date"] => {
+                (!is_date(literal)).then(|| Unlike::shape("a date such as `2026-01-31`", None))
+            }
+            ["context", "time", "hour"] => Unlike::range(literal, 0..=23),
+            ["context", "time", "minute"] => Unlike::range(literal, 0..=59),
+            ["context", "time", "weekday"] => Unlike::range(literal, 1..=7),
+            ["context", "params", name] => {
+                Unlike::parameter(&(self.parameters)(name), name, literal)
             }
             _ => None,
-        });
-    compared.chain(named).collect()
+        }
+    }
+
+    fn named(&self, kind: &str, id: &str, text: &str) -> Option<Mistake> {
+        match kind {
+            TASK if self.vocabulary.tasks.contains(id) => None,
+            TASK => {
+                let meant = suggest(id, self.vocabulary.tasks.iter().copied());
+                let message = format!("there is no task `{id}`");
+                Some(never(text, id, message, meant.map(str::to_owned)))
+            }
+            WORKLOAD => match id.parse::<SpiffeId>() {
+                Ok(id) => self.trust_domain(id.trust_domain().as_str(), text),
+                Err(error) => {
+                    let message = format!("no workload has the name `{id}`: {error}");
+                    let help =
+                        "name one workload exactly, or compare `context.path like \"/prod/ci/*\"`";
+                    Some(never(text, id, message, None).help(help))
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// A trust domain that was likely meant to be another.
+    fn trust_domain(&self, name: &str, text: &str) -> Option<Mistake> {
+        if self.vocabulary.trust_domains.contains(name) {
+            return None;
+        }
+        let meant = suggest(name, self.vocabulary.trust_domains.iter().copied())?;
+        let message = format!("nothing else in this policy is of the trust domain `{name}`");
+        Some(never(text, name, message, Some(meant.to_owned())))
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    // Some years are written otherwise, and none of them is a time of ours.
+    text.len() == "2026-01-31".len() && text.parse::<Date>().is_ok()
 }
 
 fn never(text: &str, literal: &str, message: String, meant: Option<String>) -> Mistake {
@@ -123,21 +250,4 @@ fn never(text: &str, literal: &str, message: String, meant: Option<String>) -> M
         .help(format!("did you mean `{meant}`?")),
         None => mistake,
     }
-}
-
-fn number(literal: &str, range: std::ops::RangeInclusive<i64>) -> Option<(String, Option<String>)> {
-    let number: i64 = literal.parse().ok()?;
-    (!range.contains(&number)).then(|| (format!("from {} to {}", range.start(), range.end()), None))
-}
-
-fn parameter(declared: &[Parameter], literal: &str) -> Option<(String, Option<String>)> {
-    if declared.iter().any(|parameter| parameter.accepts(literal)) {
-        return None;
-    }
-    let first = declared.first()?;
-    let meant = match &first.kind {
-        ParameterKind::OneOf(values) => suggest(literal, values.iter().map(|value| &**value)),
-        _ => None,
-    };
-    Some((first.expected(), meant.map(ToOwned::to_owned)))
 }

@@ -16,6 +16,7 @@ pub(in crate::domain::policy) struct Looks {
     paths: Vec<Vec<String>>,
     asked: Vec<Vec<String>>,
     compared: Vec<(Vec<String>, String)>,
+    likened: Vec<(Vec<String>, String)>,
     entities: Vec<(String, String)>,
     needs: Needs,
 }
@@ -64,6 +65,13 @@ impl Looks {
         self.compared
             .iter()
             .map(|(path, literal)| (path.as_slice(), literal.as_str()))
+    }
+
+    /// Attributes of which is asked what they are like: the path and what the text has to begin with.
+    pub(in crate::domain::policy) fn likened(&self) -> impl Iterator<Item = (&[String], &str)> {
+        self.likened
+            .iter()
+            .map(|(path, beginning)| (path.as_slice(), beginning.as_str()))
     }
 
     /// Entities that are named: type and id.
@@ -120,7 +128,10 @@ impl Looks {
                             }
                             continue;
                         }
-                        "==" | "!=" | "contains" => self.compare(operands),
+                        "==" | "!=" | "contains" | "containsAny" | "containsAll" => {
+                            self.compare(operands);
+                        }
+                        "like" => self.liken(operands),
                         _ => {}
                     }
                     self.walk(operands);
@@ -150,6 +161,20 @@ impl Looks {
         }
     }
 
+    fn liken(&mut self, operands: &Value) {
+        let beginning = |pattern: &Value| {
+            let literal = |element: &Value| Some(element.get("Literal")?.as_str()?.to_owned());
+            pattern
+                .as_array()?
+                .iter()
+                .map_while(literal)
+                .reduce(|a, b| a + &b)
+        };
+        let path = operands.get("left").and_then(path);
+        let beginning = operands.get("pattern").and_then(beginning);
+        self.likened.extend(path.zip(beginning));
+    }
+
     fn compare(&mut self, operands: &Value) {
         let (Some(left), Some(right)) = (operands.get("left"), operands.get("right")) else {
             return;
@@ -164,7 +189,7 @@ impl Looks {
 }
 
 /// `context.params.ref` as its parts.
-fn path(value: &Value) -> Option<Vec<String>> {
+pub(super) fn path(value: &Value) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut value = value;
     while let Some(access) = value.get(".") {

@@ -10,6 +10,7 @@ pub(in crate::domain::policy) struct Mistake {
     /// Byte offsets into the text.
     pub(in crate::domain::policy) span: Range<usize>,
     pub(in crate::domain::policy) kind: MistakeKind,
+    /// What is wrong; of what is not an error, why that can be said, perhaps empty.
     pub(in crate::domain::policy) message: String,
     pub(in crate::domain::policy) help: Option<String>,
     /// What to write in place of which part.
@@ -25,6 +26,20 @@ pub(in crate::domain::policy) enum MistakeKind {
     Never,
     /// It always holds.
     Always,
+    /// A part of it can never hold, or always does.
+    Part,
+}
+
+impl MistakeKind {
+    /// What it is of the opposite.
+    pub(in crate::domain::policy) fn inverse(self) -> Self {
+        match self {
+            Self::Never => Self::Always,
+            Self::Always => Self::Never,
+            Self::Error => Self::Error,
+            Self::Part => Self::Part,
+        }
+    }
 }
 
 impl Mistake {
@@ -35,6 +50,14 @@ impl Mistake {
             message: message.into(),
             help: None,
             fix: None,
+        }
+    }
+
+    /// What it says, with the reason where there is one.
+    pub(in crate::domain::policy) fn said(&self, what: &str) -> String {
+        match &*self.message {
+            "" => what.to_owned(),
+            why => format!("{what}: {why}"),
         }
     }
 

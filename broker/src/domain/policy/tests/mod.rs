@@ -14,6 +14,7 @@ mod examples;
 mod fuzz;
 mod guardrails;
 mod mistakes;
+mod possible;
 mod properties;
 mod token_forms;
 

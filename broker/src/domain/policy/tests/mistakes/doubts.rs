@@ -46,6 +46,23 @@ pub(super) const DOUBTS: &[(&str, &str)] = &[
     ("max_live_jobs = 3", "unless = 'true'"),
     ("max_live_jobs = 3", "unless = 'false'"),
     (
+        "max_live_jobs = 3",
+        "when = 'context.time.hour >= 22 && context.time.hour < 6'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "unless = 'context.environment != \"dev\" || context.environment != \"prod\"'",
+    ),
+    ("max_live_jobs = 3", "when = 'context.time.hour > 24'"),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.path like \"prod/ci/*\"'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.risk.elevated || context.path == \"/prod/ci/docs/\"'",
+    ),
+    (
         "[credential.docs-api]",
         "[[task.deploy-docs.grant]]\nworkload = \"spiffe://acme.example/prod/ci/docs\"\ncredentials = [\"docs-api\"]\n[credential.docs-api]",
     ),
@@ -94,4 +111,7 @@ pub(super) const GUARDRAILS: &[&str] = &[
     "forbid(principal, action, resource);",
     "forbid(principal, action, resource) when { true };",
     "forbid(principal, action, resource) when { false };",
+    "forbid(principal, action, resource) when { context.time.hour > 22 && context.time.hour < 6 };",
+    "forbid(principal, action, resource) unless { context.time.hour > 6 || context.time.hour < 22 };",
+    "forbid(principal, action, resource) when { context.path like \"prod/*\" };",
 ];

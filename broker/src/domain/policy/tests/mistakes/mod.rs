@@ -210,6 +210,58 @@ fn what_a_broken_file_may_declare_is_not_missed_elsewhere() {
 }
 
 #[test]
+fn what_a_mistake_elsewhere_hides_is_not_missed_in_conditions() {
+    let guardrails = "forbid(principal, action, resource == Task::\"of-b\") when { context.params.b == \"1\" };\n\
+                      forbid(principal, action, resource) when { context.params has size && context.params.size == \"1\" };\n\
+                      forbid(principal, action, resource) when { context.environment == \"stage\" };";
+    let text = POLICY.replacen(
+        "max_live_jobs = 3",
+        "when = 'context.params.size == \"1\" && context.environment != \"stage\"'",
+        1,
+    );
+    let with_bad_parameter = text.replacen(
+        "params.note",
+        "params.size = { type = \"x\" }\nparams.note",
+        1,
+    );
+    let with_parameter = text.replacen(
+        "params.note",
+        "params.size = { type = \"one_of\", values = [\"1\"] }\nparams.note",
+        1,
+    );
+    for (files, wrong) in [
+        (
+            [
+                ("a.toml", &*with_parameter),
+                ("b.toml", "[task.of-b\n"),
+                ("g.cedar", guardrails),
+            ],
+            "b.toml",
+        ),
+        (
+            [
+                ("a.toml", &with_bad_parameter),
+                (
+                    "b.toml",
+                    "[environment.stage]\nworkloads = [\"spiffe://acme.example/stage/*\"]\n",
+                ),
+                (
+                    "g.cedar",
+                    "forbid(principal, action, resource) when { context.params has size && context.params.size == \"1\" };",
+                ),
+            ],
+            "a.toml:7:",
+        ),
+    ] {
+        let findings = compile(&files).unwrap_err();
+        let [one] = findings.as_slice() else {
+            panic!("{}", lines(&findings))
+        };
+        assert!(one.to_string().starts_with(wrong), "{one}");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text_are_told_by_their_place() {
     let file = SourceFile::new("policy.toml", b"[task.a]\nowner = \"\xffx\"\n".to_vec());
     let findings = Policy::compile(&[file], &installation()).unwrap_err();

@@ -1,0 +1,226 @@
+//! Conditions that can never hold, or that always do, by what attributes can be: `context.time.hour >= 22 &&
+//! context.time.hour < 6` lets nobody in.
+//!
+//! - `formula`: a condition as tests of single attributes
+//! - `domain`: which values an attribute can have
+//! - `value`: whether one value can come out of several tests as it has to
+//!
+//! What is said is so; what is not said may be so all the same.
+
+mod domain;
+mod formula;
+mod value;
+
+use std::collections::BTreeMap;
+
+use self::domain::Domain;
+pub(in crate::domain::policy) use self::formula::Formula;
+use self::formula::{Asks, Test};
+use super::known::Known;
+use super::mistake::{Mistake, MistakeKind};
+
+/// Ways to meet a condition that are looked at; of those with more, nothing is said.
+const MOST_WAYS: usize = 128;
+
+/// One way to meet a condition: tests that have to come out so, all of them.
+type Way<'a> = Vec<(&'a Test, bool)>;
+
+/// What can be said of a condition: that it, or a part of it, never holds or always does.
+pub(in crate::domain::policy) fn impossible(
+    formula: &Formula,
+    known: &Known<'_>,
+    text: &str,
+) -> Vec<Mistake> {
+    let (kind, said) = match (never(formula, known), never(&formula.inverse(), known)) {
+        (Some(conflict), _) => (MistakeKind::Never, conflict.never()),
+        (None, Some(conflict)) => (MistakeKind::Always, conflict.always()),
+        (None, None) => {
+            let parts = parts(formula, known).into_iter();
+            return parts
+                .map(|said| said.mistake(MistakeKind::Part, text))
+                .collect();
+        }
+    };
+    vec![said.mistake(kind, text)]
+}
+
+/// What is said of a part: why, what to do, and which attribute it is about.
+struct Said {
+    why: String,
+    help: String,
+    attribute: String,
+}
+
+impl Said {
+    fn mistake(self, kind: MistakeKind, text: &str) -> Mistake {
+        let at = text.find(&self.attribute);
+        let span = at.map_or(0..text.len(), |at| at..at + self.attribute.len());
+        Mistake {
+            kind,
+            ..Mistake::error(span, self.why).help(self.help)
+        }
+    }
+}
+
+/// Alternatives that never hold, and requirements that always do, each the outermost.
+fn parts(formula: &Formula, known: &Known<'_>) -> Vec<Said> {
+    let (parts_of, of_all) = match formula {
+        Formula::All(parts) => (parts, true),
+        Formula::Any(parts) => (parts, false),
+        Formula::Test(_, _) => return Vec::new(),
+    };
+    let look = |part: &Formula| {
+        let wrong = if of_all {
+            never(&part.inverse(), known).map(|why| why.always())
+        } else {
+            never(part, known).map(|why| why.never())
+        };
+        wrong.map_or_else(|| parts(part, known), |wrong| vec![wrong])
+    };
+    parts_of.iter().flat_map(look).collect()
+}
+
+/// Why a condition can never hold, if that can be said.
+fn never(formula: &Formula, known: &Known<'_>) -> Option<Conflict> {
+    let ways = ways(formula)?;
+    let mut conflict = None;
+    for way in &ways {
+        let found = contradiction(way, known)?;
+        conflict.get_or_insert(found);
+    }
+    conflict
+}
+
+/// Every way to meet a condition, unless there are too many.
+fn ways<'a>(formula: &'a Formula) -> Option<Vec<Way<'a>>> {
+    let ways = match formula {
+        Formula::Test(test, expected) => vec![vec![(test, *expected)]],
+        Formula::Any(parts) => parts.iter().map(ways).collect::<Option<Vec<_>>>()?.concat(),
+        Formula::All(parts) => {
+            let mut all: Vec<Way<'a>> = vec![Vec::new()];
+            for part in parts {
+                let more = ways(part)?;
+                if all.len().saturating_mul(more.len()) > MOST_WAYS {
+                    return None;
+                }
+                let joined = |before: &Way<'a>| -> Vec<Way<'a>> {
+                    let join = |after: &Way<'a>| [&before[..], &after[..]].concat();
+                    more.iter().map(join).collect()
+                };
+                all = all.iter().flat_map(joined).collect();
+            }
+            all
+        }
+    };
+    (ways.len() <= MOST_WAYS).then_some(ways)
+}
+
+/// An attribute that would have to be several things at once, and what.
+struct Conflict {
+    attribute: String,
+    answers: Vec<(Asks, bool)>,
+    /// What its values are.
+    values: Option<String>,
+}
+
+/// The attribute that no value of suits a way.
+fn contradiction(way: &Way<'_>, known: &Known<'_>) -> Option<Conflict> {
+    let mut by_attribute: BTreeMap<&str, Vec<value::Answer<'_>>> = BTreeMap::new();
+    for (test, expected) in way {
+        let answers = by_attribute.entry(&test.attribute).or_default();
+        if !answers.contains(&(&test.asks, *expected)) {
+            answers.push((&test.asks, *expected));
+        }
+    }
+    let (attribute, answers) = by_attribute
+        .into_iter()
+        .find(|(attribute, answers)| !value::exists(answers, &Domain::of(attribute, known)))?;
+    Some(Conflict {
+        values: Domain::of(attribute, known).words(),
+        attribute: attribute.to_owned(),
+        answers: answers
+            .into_iter()
+            .map(|(asks, expected)| (asks.clone(), expected))
+            .collect(),
+    })
+}
+
+impl Conflict {
+    /// What it says of a part that never holds, and what to do.
+    fn never(&self) -> Said {
+        let asked: Vec<_> = self.answers.iter().filter_map(words).collect();
+        let Self { attribute, .. } = self;
+        let (why, help) = match asked.as_slice() {
+            [] => (
+                "it asks for something and for its opposite".to_owned(),
+                "remove one of the two, or write `||` between them".to_owned(),
+            ),
+            [one] => (
+                format!("`{attribute}` is never {one}"),
+                self.with_values("compare with a value that it can have"),
+            ),
+            several => (
+                format!("`{attribute}` is never {}", several.join(" and ")),
+                "write `||` between the two, or correct one of them".to_owned(),
+            ),
+        };
+        self.said(why, help)
+    }
+
+    fn said(&self, why: String, help: String) -> Said {
+        Said {
+            why,
+            help,
+            attribute: self.attribute.clone(),
+        }
+    }
+
+    fn with_values(&self, help: &str) -> String {
+        match &self.values {
+            Some(values) => format!("{help}: {values}"),
+            None => help.to_owned(),
+        }
+    }
+
+    /// What it says of a part that always holds: its opposite never does.
+    fn always(&self) -> Said {
+        let opposite = |(asks, expected): &(Asks, bool)| words(&(asks.clone(), !expected));
+        let asked: Vec<_> = self.answers.iter().filter_map(opposite).collect();
+        let Self { attribute, .. } = self;
+        let (why, help) = match asked.as_slice() {
+            [] => (
+                "it asks for something or for its opposite".to_owned(),
+                "remove both, or write `&&` between them".to_owned(),
+            ),
+            [one] => (
+                format!("`{attribute}` is always {one}"),
+                self.with_values("remove it, or compare with another value"),
+            ),
+            several => (
+                format!("`{attribute}` is always {}", several.join(" or ")),
+                "write `&&` between the two, or correct one of them".to_owned(),
+            ),
+        };
+        self.said(why, help)
+    }
+}
+
+/// An answer in words.
+fn words((asks, expected): &(Asks, bool)) -> Option<String> {
+    let quoted = |texts: Vec<String>| texts.join(" or ");
+    let not = if *expected { "" } else { "not " };
+    Some(match asks {
+        Asks::IsAtMost(limit) if *expected => format!("at most {limit}"),
+        Asks::IsAtMost(limit) => format!("at least {}", limit.saturating_add(1)),
+        Asks::IsText(texts) => {
+            let texts = texts.iter().map(|text| format!("{text:?}"));
+            format!("{not}{}", quoted(texts.collect()))
+        }
+        Asks::IsNumber(numbers) => {
+            let numbers = numbers.iter().map(ToString::to_string);
+            format!("{not}{}", quoted(numbers.collect()))
+        }
+        Asks::IsLike(pieces) => format!("{not}like {:?}", pieces.join("*")),
+        Asks::Anything => return None,
+    })
+}

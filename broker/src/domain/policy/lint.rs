@@ -22,8 +22,10 @@ pub enum Lint {
     OwnerUnknown,
     PatternSurprise,
     RepeatedScope,
+    ReportedLetsIn,
     TaskWithoutGrants,
     UnconstrainedParameter,
+    UnlikelyName,
     UnlikelyWorkload,
     UnreachableGrant,
     UnusedCeiling,
@@ -34,7 +36,7 @@ pub enum Lint {
 
 impl Lint {
     /// Every one, in the order of their names.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::AudienceNotUsed,
         Self::ConstantCondition,
         Self::CoveredGrant,
@@ -48,8 +50,10 @@ impl Lint {
         Self::OwnerUnknown,
         Self::PatternSurprise,
         Self::RepeatedScope,
+        Self::ReportedLetsIn,
         Self::TaskWithoutGrants,
         Self::UnconstrainedParameter,
+        Self::UnlikelyName,
         Self::UnlikelyWorkload,
         Self::UnreachableGrant,
         Self::UnusedCeiling,
@@ -74,8 +78,10 @@ impl Lint {
             Self::OwnerUnknown => "owner-unknown",
             Self::PatternSurprise => "pattern-surprise",
             Self::RepeatedScope => "repeated-scope",
+            Self::ReportedLetsIn => "reported-lets-in",
             Self::TaskWithoutGrants => "task-without-grants",
             Self::UnconstrainedParameter => "unconstrained-parameter",
+            Self::UnlikelyName => "unlikely-name",
             Self::UnlikelyWorkload => "unlikely-workload",
             Self::UnreachableGrant => "unreachable-grant",
             Self::UnusedCeiling => "unused-ceiling",

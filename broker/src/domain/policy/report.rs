@@ -40,6 +40,11 @@ impl Report {
         }
     }
 
+    /// Adds findings.
+    pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+
     /// Adds a finding whose remedy names something that policy declares, by an example.
     pub(super) fn push_reference(&mut self, reference: Reference, finding: Diagnostic) {
         self.references.push((reference, finding));

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use regex_lite::{Regex, RegexBuilder};
+use regex_syntax::hir::literal::{Extractor, Literal};
 
 const MAX_BYTES: usize = 512;
 /// Bytes of the compiled form: bounds the time of a match, which is linear in it and in the value.
@@ -33,6 +34,14 @@ impl ValuePattern {
     /// Whether the pattern matches the value from its first to its last byte.
     pub fn matches_whole(&self, value: &str) -> bool {
         self.regex.is_match(value)
+    }
+
+    /// How every value begins that matches: in one of these ways, unless that cannot be said.
+    pub(super) fn beginnings(&self) -> Option<Vec<String>> {
+        let parsed = regex_syntax::parse(&self.source).ok()?;
+        let found = Extractor::new().extract(&parsed);
+        let text = |literal: &Literal| String::from_utf8(literal.as_bytes().to_vec()).ok();
+        found.literals()?.iter().map(text).collect()
     }
 
     /// The pattern as it was written.
@@ -126,6 +135,32 @@ mod tests {
     }
 
     #[test]
+    fn knows_how_values_begin() {
+        let table: [(&str, Option<&[&str]>); 8] = [
+            ("main", Some(&["main"])),
+            ("main|release/[0-9]+", Some(&["main", "release/"])),
+            ("^(?:web|api)-.+$", Some(&["web-", "api-"])),
+            ("[ab]c", Some(&["ac", "bc"])),
+            ("(?i)a", Some(&["A", "a"])),
+            ("a?b", Some(&["ab", "b"])),
+            ("[a-z0-9-]+", None),
+            (".*", None),
+        ];
+        for (pattern, expected) in table {
+            let found = pattern.parse::<ValuePattern>().unwrap().beginnings();
+            let found = found.filter(|found| found.iter().all(|one| !one.is_empty()));
+            let found = found.map(|found| {
+                found
+                    .iter()
+                    .map(|one| one.trim_end_matches(char::is_numeric).to_owned())
+                    .collect::<std::collections::BTreeSet<_>>()
+            });
+            let expected = expected.map(|all| all.iter().map(|&one| one.to_owned()).collect());
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_expression_by_itself() {
         let (long, deep) = (
             "a".repeat(513),
@@ -161,6 +196,16 @@ mod tests {
                 either.matches_whole(&value),
                 left.matches_whole(&value) || right.matches_whole(&value)
             );
+        }
+
+        #[test]
+        fn what_matches_begins_as_is_said(pattern in "[abc.|()?*+^$\\[\\]]{1,10}", value in "[abc]{0,4}") {
+            if let Ok(pattern) = pattern.parse::<ValuePattern>()
+                && pattern.matches_whole(&value)
+                && let Some(beginnings) = pattern.beginnings()
+            {
+                prop_assert!(beginnings.iter().any(|one| value.starts_with(one)), "{:?}", beginnings);
+            }
         }
 
         #[test]

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::environment_tree::{EnvironmentTree, meant};
 use super::names::Names;
 use crate::domain::policy::condition::{
-    Checked, Checker, Condition, Known, Mistake, MistakeKind, Shape, Vocabulary, explain,
-    impossible,
+    Checker, Condition, Formula, Known, Mistake, MistakeKind, Shape, Vocabulary, explain,
+    impossible, never_both,
 };
 use crate::domain::policy::declared::{Declarations, DeclaredGrant, DeclaredTask, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::lint::Lint;
 use crate::domain::policy::parameter::Parameter;
+use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::source::{Place, SourceFile, SourceText};
 
@@ -21,6 +23,7 @@ pub(super) struct Conditions<'a> {
     pub(super) checker: Checker,
     pub(super) tasks: &'a Names<'a, DeclaredTask>,
     pub(super) vocabulary: Vocabulary<'a>,
+    pub(super) environments: &'a EnvironmentTree<'a>,
     /// By the names of files.
     sources: HashMap<&'a str, &'a SourceFile>,
     /// Whether nothing is wrong with the parameters of any task.
@@ -34,6 +37,7 @@ impl<'a> Conditions<'a> {
         sources: &'a [SourceFile],
         declared: &'a Declarations,
         tasks: &'a Names<'a, DeclaredTask>,
+        environments: &'a EnvironmentTree<'a>,
     ) -> Self {
         let mut parameters: BTreeMap<&str, Vec<&Parameter>> = BTreeMap::new();
         for task in tasks.values() {
@@ -45,6 +49,7 @@ impl<'a> Conditions<'a> {
             checker: Checker::default(),
             tasks,
             vocabulary: vocabulary(declared, tasks),
+            environments,
             sources: sources.iter().map(|file| (&*file.name, file)).collect(),
             has_all_parameters: tasks.values().all(|task| task.body.has_whole_parameters),
             parameters,
@@ -58,54 +63,67 @@ impl<'a> Conditions<'a> {
         (task, grant): (&Named<DeclaredTask>, &DeclaredGrant),
         report: &mut Report,
     ) -> [Option<Arc<Condition>>; 2] {
-        [("when", &grant.when), ("unless", &grant.unless)].map(|(key, text)| {
-            let text = text.as_ref()?;
-            let Checked {
-                condition,
-                mistakes,
-                formula,
-            } = if task.body.has_whole_parameters {
-                self.checker.condition(shape, &text.value)
+        if grant.when.is_none() && grant.unless.is_none() {
+            return [None, None];
+        }
+        let [when, unless] = [&grant.when, &grant.unless].map(|text| {
+            let text = &text.as_ref()?.value;
+            Some(if task.body.has_whole_parameters {
+                self.checker.condition(shape, text)
             } else {
-                Checker::unknown(&text.value)
-            };
-            for mistake in mistakes.iter() {
-                report.push(self.finding(mistake, text, key));
-            }
-            let condition = condition?;
+                Checker::unknown(text)
+            })
+        });
+        let parameters = |name: &str| {
+            let declared = task.body.parameters.get(name).and_then(Option::as_ref);
+            let declared = declared.map(|declared| declared.value.clone());
+            declared.into_iter().collect()
+        };
+        let workloads: Vec<_> = grant
+            .workloads
+            .iter()
+            .map(|one| one.value.clone())
+            .collect();
+        let environments = self.environments;
+        let known = Known {
+            vocabulary: &self.vocabulary,
+            parameters: &parameters,
+            workloads: &workloads,
+            environments: environments_of(environments, &workloads),
+            task: Some(&task.name.value),
+            meant: &|pattern| meant(pattern, environments),
+        };
+        let mut formulas = Vec::new();
+        let of_both = [
+            ("when", &grant.when, when),
+            ("unless", &grant.unless, unless),
+        ];
+        let conditions = of_both.map(|(key, text, checked)| {
+            let (text, checked) = (text.as_ref()?, checked?);
+            let mut mistakes = checked.mistakes.to_vec();
             // What seems to be missing may stand in the part that could not be read.
-            if report.is_partial() {
-                return Some(condition);
-            }
-            let parameters = |name: &str| {
-                let declared = task.body.parameters.get(name).and_then(Option::as_ref);
-                declared
-                    .map(|declared| declared.value.clone())
-                    .into_iter()
-                    .collect()
-            };
-            let workloads: Vec<_> = grant
-                .workloads
-                .iter()
-                .map(|one| one.value.clone())
-                .collect();
-            let known = Known {
-                vocabulary: &self.vocabulary,
-                parameters: &parameters,
-                workloads: &workloads,
-            };
-            let mut mistakes = explain(condition.looks(), &known, &text.value);
-            // That it can never hold comes of what is wrong with it.
-            if mistakes.is_empty()
-                && let Some(formula) = formula
+            if let Some(condition) = &checked.condition
+                && !report.is_partial()
             {
-                mistakes = impossible(&formula, &known, &text.value);
+                mistakes.extend(explain(condition.looks(), &known, &text.value));
+                // That it can never hold comes of what is wrong with it.
+                if let Some(formula) = checked.formula.filter(|_| mistakes.is_empty()) {
+                    mistakes = impossible(&formula, &known, &text.value);
+                    formulas.extend(mistakes.is_empty().then_some(formula));
+                }
+                if key == "when" && condition.looks().looks_at("reported") {
+                    report.push(reported(text));
+                }
             }
             for mistake in mistakes {
                 report.push(self.finding(&mistake, text, key));
             }
-            Some(condition)
-        })
+            checked.condition
+        });
+        if let ([when, unless], Some(text)) = (&formulas[..], &grant.unless) {
+            report.extend(exclusive((when, unless), &known, text));
+        }
+        conditions
     }
 
     /// Every parameter of this name, of whatever task.
@@ -127,6 +145,10 @@ impl<'a> Conditions<'a> {
         let finding = match mistake.kind {
             MistakeKind::Error => {
                 Diagnostic::error(place, format!("in `{key}`: {}", mistake.message))
+            }
+            MistakeKind::Doubt => {
+                let said = format!("in `{key}`: {}", mistake.message);
+                Diagnostic::warning(Lint::UnlikelyName, place, said)
             }
             MistakeKind::Never if key == "when" => Diagnostic::warning(
                 Lint::UnreachableGrant,
@@ -196,6 +218,40 @@ impl<'a> Conditions<'a> {
             replacement.to_owned()
         }
     }
+}
+
+/// The environments that workloads can be in, unless that is too much to look at.
+fn environments_of<'a>(
+    environments: &EnvironmentTree<'a>,
+    workloads: &[WorkloadPattern],
+) -> Option<BTreeSet<&'a str>> {
+    let met = workloads
+        .iter()
+        .map(|pattern| environments.all_meeting(pattern));
+    let met: Vec<_> = met.collect::<Option<_>>()?;
+    Some(met.into_iter().flatten().map(|(name, _)| name).collect())
+}
+
+/// What `when` lets in, `unless` keeps out.
+fn exclusive(
+    (when, unless): (&Formula, &Formula),
+    known: &Known<'_>,
+    text: &Located<Arc<str>>,
+) -> Option<Diagnostic> {
+    let why = never_both(when, unless, known)?;
+    let message =
+        format!("nobody can use the grant: `unless` keeps out what `when` lets in: {why}");
+    let doubt = Diagnostic::warning(Lint::UnreachableGrant, text.place.clone(), message);
+    Some(doubt.help("correct one of the two"))
+}
+
+/// What only the agent says lets somebody in.
+fn reported(when: &Located<Arc<str>>) -> Diagnostic {
+    let message =
+        "`when` looks at what only the agent reports: whoever runs an agent can say anything";
+    Diagnostic::warning(Lint::ReportedLetsIn, when.place.clone(), message).help(
+        "let in by what is proven, and refuse by what is reported: in `unless`, or in a guardrail",
+    )
 }
 
 /// The names that a policy gives and mentions.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::conditions::{Conditions, parameters_of};
+use super::environment_tree::meant;
 use super::short;
 use crate::domain::policy::condition::{
     Formula, Known, Looks, Mistake, MistakeKind, Shape, TASK, WORKLOAD, explain, impossible, syntax,
@@ -90,7 +91,7 @@ impl Conditions<'_> {
             mistakes.extend(self.unlikely((&json, &looks), &scope, &text.value, is_sound));
         }
         self.report(&mistakes, text, report);
-        if scope == Scope::All && mistakes.is_empty() && is_unconditional(&policy, &looks) {
+        if scope == Scope::All && mistakes.is_empty() && is_unconditional(&policy, &json) {
             let message = "the guardrail forbids every request: nobody may do anything";
             let place = text.place.clone();
             let doubt = Diagnostic::warning(Lint::GuardrailForbidsEverything, place, message);
@@ -135,13 +136,20 @@ impl Conditions<'_> {
             vocabulary: &self.vocabulary,
             parameters: &parameters,
             workloads: &[],
+            environments: None,
+            task: match scope {
+                Scope::Task(task) => Some(task),
+                Scope::Workload(_) | Scope::All => None,
+            },
+            meant: &|pattern| meant(pattern, self.environments),
         };
         let mistakes = explain(looks, &known, text);
         if !is_sound || !mistakes.is_empty() {
             return mistakes;
         }
         let Some(body) = Formula::of_unless(json) else {
-            return impossible(&Formula::of_policy(json), &known, text);
+            let whole = Formula::of_policy(json);
+            return whole.map_or_else(Vec::new, |whole| impossible(&whole, &known, text));
         };
         let mut mistakes = impossible(&body, &known, text);
         for mistake in &mut mistakes {
@@ -169,6 +177,9 @@ impl Conditions<'_> {
                     mistake.said("the guardrail forbids nothing"),
                 )
                 .help("correct it, or remove it"),
+                MistakeKind::Doubt => {
+                    Diagnostic::warning(Lint::UnlikelyName, at, mistake.message.clone())
+                }
                 MistakeKind::Always => Diagnostic::warning(
                     Lint::GuardrailForbidsEverything,
                     at,
@@ -240,10 +251,26 @@ fn head(policy: &Policy, text: &str) -> Vec<Mistake> {
 }
 
 /// Whether nothing about a request makes a difference to the policy.
-fn is_unconditional(policy: &Policy, looks: &Looks) -> bool {
-    let is_for_all = matches!(policy.principal_constraint(), PrincipalConstraint::Any)
-        && matches!(policy.resource_constraint(), ResourceConstraint::Any);
-    is_for_all && looks.is_empty()
+fn is_unconditional(policy: &Policy, json: &Value) -> bool {
+    // There are no principals but workloads, and no resources but tasks.
+    let is_for_all = matches!(
+        policy.principal_constraint(),
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_)
+    ) && matches!(
+        policy.resource_constraint(),
+        ResourceConstraint::Any | ResourceConstraint::Is(_)
+    );
+    is_for_all && is_without_conditions(json)
+}
+
+/// Whether there are no conditions, or none but `true`.
+fn is_without_conditions(policy: &Value) -> bool {
+    let conditions = policy.get("conditions").and_then(Value::as_array);
+    let mut bodies = conditions
+        .into_iter()
+        .flatten()
+        .map(|condition| condition.get("body"));
+    bodies.all(|body| body == Some(&json!({ "Value": true })))
 }
 
 fn scope(policy: &Policy) -> Scope {

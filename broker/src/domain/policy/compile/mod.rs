@@ -7,13 +7,16 @@
 //! - `references`: remedies that name what there is
 //! - `templates`: whether scopes can be filled in wherever they are granted
 //! - `doubts`: what is likely a mistake
+//! - `environment_tree`: environments by their workloads; `pattern_tree`: which patterns cover or meet another
 
 mod conditions;
 mod credentials;
 mod doubts;
+mod environment_tree;
 mod guardrails;
 mod headless;
 mod names;
+mod pattern_tree;
 mod references;
 mod tasks;
 mod templates;
@@ -84,6 +87,7 @@ fn link(
         environments: &environments,
     }
     .credentials(&credentials, report);
+    let tree = environment_tree::tree(&environments);
     doubts::Doubts {
         declared,
         tasks: &tasks,
@@ -91,10 +95,11 @@ fn link(
         environments: &environments,
         audiences: &audiences,
         identities: &identities,
+        tree: &tree,
     }
     .look(report);
     doubts::ceilings_of_nothing(installation, &environments, report);
-    let mut conditions = Conditions::new(&sources, declared, &tasks);
+    let mut conditions = Conditions::new(&sources, declared, &tasks, &tree);
     let guardrails = conditions.guardrails(&declared.guardrails, report);
     let tasks = tasks::Builder {
         credentials: &credentials,

@@ -168,7 +168,8 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
         })),
         formula: mistakes
             .is_empty()
-            .then(|| Arc::new(Formula::of_policy(&json))),
+            .then(|| Formula::of_policy(&json).map(Arc::new))
+            .flatten(),
         mistakes: mistakes.into(),
     }
 }

@@ -35,6 +35,12 @@ pub(in crate::domain::policy) struct Known<'a> {
     pub(in crate::domain::policy) parameters: &'a dyn Fn(&str) -> Vec<Parameter>,
     /// The workloads that it is about; none is everybody.
     pub(in crate::domain::policy) workloads: &'a [WorkloadPattern],
+    /// The environments that they can be in; none said is any.
+    pub(in crate::domain::policy) environments: Option<BTreeSet<&'a str>>,
+    /// The task that it is about, unless it is about all.
+    pub(in crate::domain::policy) task: Option<&'a str>,
+    /// The workload pattern that was likely meant by another one.
+    pub(in crate::domain::policy) meant: &'a dyn Fn(&WorkloadPattern) -> Option<String>,
 }
 
 const KINDS: [&str; 3] = ["service", "person", "agent"];
@@ -50,16 +56,14 @@ pub(in crate::domain::policy) fn explain(
 ) -> Vec<Mistake> {
     let compared = looks.compared().filter_map(|(path, literal)| {
         let path: Vec<_> = path.iter().map(String::as_str).collect();
-        known
-            .compared(&path, literal)?
-            .mistake(&path, literal, text)
+        match known.compared(&path, literal) {
+            Some(unlike) => Some(unlike.mistake(&path, literal, text)),
+            None => known.written(&path, literal, text),
+        }
     });
     let likened = looks.likened().filter_map(|(path, beginning)| {
-        let [.., "subject"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
-            return None;
-        };
-        let (domain, _) = beginning.strip_prefix(SCHEME)?.split_once('/')?;
-        known.trust_domain(domain, text)
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
+        known.written(&path, beginning, text)
     });
     let named = looks
         .entities()
@@ -72,6 +76,8 @@ struct Unlike {
     expected: String,
     meant: Option<String>,
     help: String,
+    /// Whether it may be what it is compared with after all.
+    is_doubt: bool,
 }
 
 impl Unlike {
@@ -86,6 +92,7 @@ impl Unlike {
             .map(|name| format!("`{name}`"))
             .collect();
         Some(Self {
+            is_doubt: false,
             expected: format!("{kind} of this policy"),
             meant: suggest(literal, names.iter().copied()).map(str::to_owned),
             help: if listed.is_empty() {
@@ -98,7 +105,11 @@ impl Unlike {
 
     /// The same, where another name was likely meant.
     fn misspelt(kind: &str, names: &BTreeSet<&str>, literal: &str) -> Option<Self> {
-        Self::names(kind, names, literal).filter(|unlike| unlike.meant.is_some())
+        let unlike = Self::names(kind, names, literal).filter(|unlike| unlike.meant.is_some())?;
+        Some(Self {
+            is_doubt: true,
+            ..unlike
+        })
     }
 
     fn shape(expected: &str, meant: Option<String>) -> Self {
@@ -106,6 +117,7 @@ impl Unlike {
             expected: expected.to_owned(),
             meant,
             help: format!("write {expected}"),
+            is_doubt: false,
         }
     }
 
@@ -125,6 +137,7 @@ impl Unlike {
             _ => None,
         };
         Some(Self {
+            is_doubt: false,
             expected: first.expected(),
             meant: meant.map(str::to_owned),
             help: format!(
@@ -133,22 +146,23 @@ impl Unlike {
         })
     }
 
-    fn mistake(self, path: &[&str], literal: &str, text: &str) -> Option<Mistake> {
-        let Self {
-            expected,
-            meant,
-            help,
-        } = self;
-        let message = format!(
-            "`{}` is never {literal:?}: it is {expected}",
-            path.join(".")
-        );
-        let mistake = never(text, literal, message, meant);
-        Some(if mistake.help.is_none() {
-            mistake.help(help)
+    fn mistake(self, path: &[&str], literal: &str, text: &str) -> Mistake {
+        let (path, expected) = (path.join("."), self.expected);
+        let message = if self.is_doubt {
+            format!("{literal:?} is not {expected}")
+        } else {
+            format!("`{path}` is never {literal:?}: it is {expected}")
+        };
+        let mistake = never(text, literal, message, self.meant);
+        let mistake = match mistake.help {
+            Some(_) => mistake,
+            None => mistake.help(self.help),
+        };
+        if self.is_doubt {
+            mistake.doubt()
         } else {
             mistake
-        })
+        }
     }
 }
 
@@ -208,7 +222,9 @@ impl Known<'_> {
                 Some(never(text, id, message, meant.map(str::to_owned)))
             }
             WORKLOAD => match id.parse::<SpiffeId>() {
-                Ok(id) => self.trust_domain(id.trust_domain().as_str(), text),
+                Ok(id) => self
+                    .trust_domain(id.trust_domain().as_str(), text)
+                    .or_else(|| self.segment(&[id.to_string()], id.as_str(), text)),
                 Err(error) => {
                     let message = format!("no workload has the name `{id}`: {error}");
                     let help =
@@ -220,6 +236,53 @@ impl Known<'_> {
         }
     }
 
+    /// A workload or its path, or the beginning of one, that was likely meant to be another.
+    fn written(&self, path: &[&str], beginning: &str, text: &str) -> Option<Mistake> {
+        match path {
+            ["context", "subject"] => {
+                let (domain, _) = beginning.strip_prefix(SCHEME)?.split_once('/')?;
+                self.trust_domain(domain, text)
+                    .or_else(|| self.segment(&[beginning.to_owned()], beginning, text))
+            }
+            ["context", "path"] => {
+                let domains = self.vocabulary.trust_domains.iter();
+                let subjects = domains.map(|domain| format!("{SCHEME}{domain}{beginning}"));
+                self.segment(&subjects.collect::<Vec<_>>(), beginning, text)
+            }
+            _ => None,
+        }
+    }
+
+    /// A segment that is wrong in each of these workloads, and that was likely meant to be another.
+    fn segment(&self, workloads: &[String], written: &str, text: &str) -> Option<Mistake> {
+        let meant = workloads
+            .iter()
+            .map(|workload| self.meant_segment(workload));
+        let (wrong, right) = meant.collect::<Option<Vec<_>>>()?.into_iter().next()?;
+        let from = text.find(written)?;
+        let behind = text.get(from..)?.find(&format!("/{wrong}"))?;
+        let span = from + behind + 1..from + behind + 1 + wrong.len();
+        let message = format!("no workload of an environment has the segment `{wrong}` there");
+        let help = format!("did you mean `{right}`?");
+        Some(Mistake {
+            fix: Some((span.clone(), right)),
+            ..Mistake::error(span, message).help(help).doubt()
+        })
+    }
+
+    /// The first segment that is wrong, and what was likely meant, if that is one segment. The last one counts
+    /// only if it is ended, for more may follow.
+    fn meant_segment(&self, beginning: &str) -> Option<(String, String)> {
+        let whole = match beginning.parse::<SpiffeId>() {
+            Ok(_) => beginning.to_owned(),
+            Err(_) => format!("{}/*", beginning.rsplit_once('/')?.0),
+        };
+        let meant = (self.meant)(&whole.parse().ok()?)?;
+        let mut parts = whole.split('/').zip(meant.split('/'));
+        let (wrong, right) = parts.find(|(one, other)| one != other)?;
+        Some((wrong.to_owned(), right.to_owned()))
+    }
+
     /// A trust domain that was likely meant to be another.
     fn trust_domain(&self, name: &str, text: &str) -> Option<Mistake> {
         if self.vocabulary.trust_domains.contains(name) {
@@ -227,7 +290,7 @@ impl Known<'_> {
         }
         let meant = suggest(name, self.vocabulary.trust_domains.iter().copied())?;
         let message = format!("nothing else in this policy is of the trust domain `{name}`");
-        Some(never(text, name, message, Some(meant.to_owned())))
+        Some(never(text, name, message, Some(meant.to_owned())).doubt())
     }
 }
 

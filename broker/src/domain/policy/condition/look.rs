@@ -81,8 +81,11 @@ impl Looks {
             .map(|(kind, id)| (kind.as_str(), id.as_str()))
     }
 
-    pub(in crate::domain::policy) fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+    /// Whether it looks at an attribute of the context, or at a part of it.
+    pub(in crate::domain::policy) fn looks_at(&self, attribute: &str) -> bool {
+        self.paths
+            .iter()
+            .any(|path| path.get(1).is_some_and(|first| first == attribute))
     }
 
     /// Attributes that are asked for with `has`.

@@ -28,6 +28,8 @@ pub(in crate::domain::policy) enum MistakeKind {
     Always,
     /// A part of it can never hold, or always does.
     Part,
+    /// It has a name that was likely meant to be another.
+    Doubt,
 }
 
 impl MistakeKind {
@@ -38,6 +40,7 @@ impl MistakeKind {
             Self::Always => Self::Never,
             Self::Error => Self::Error,
             Self::Part => Self::Part,
+            Self::Doubt => Self::Doubt,
         }
     }
 }
@@ -58,6 +61,14 @@ impl Mistake {
         match &*self.message {
             "" => what.to_owned(),
             why => format!("{what}: {why}"),
+        }
+    }
+
+    /// The same, as something that may be meant after all.
+    pub(super) fn doubt(self) -> Self {
+        Self {
+            kind: MistakeKind::Doubt,
+            ..self
         }
     }
 

@@ -30,15 +30,15 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use cedar_policy::{Entities, EvalResult, Expression, eval_expression};
 
+pub(super) use self::check::Checker;
 use self::check::{AFTER, BEFORE};
-pub(super) use self::check::{Checked, Checker};
 pub(super) use self::facts::Facts;
 pub(super) use self::known::{Known, Vocabulary, explain};
 pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits};
 pub(super) use self::look::Looks;
 pub(super) use self::mistake::{Mistake, MistakeKind};
 pub(super) use self::needs::Needs;
-pub(super) use self::possible::{Formula, impossible};
+pub(super) use self::possible::{Formula, impossible, never_both};
 pub(super) use self::rule::canonical as canonical_rule;
 pub(super) use self::schema::{Shape, TASK, WORKLOAD};
 pub(super) use self::syntax::syntax;

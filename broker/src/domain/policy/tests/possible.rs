@@ -14,6 +14,8 @@ fn with(key: &str, condition: &str) -> String {
 owner = "docs@acme.example"
 purpose = "publish"
 params.ref = {{ type = "path" }}
+params.branch = {{ type = "path", pattern = "main|release/[0-9.]+", optional = true }}
+params.service = {{ type = "token", optional = true }}
 params.count = {{ type = "integer", min = -2, max = 9 }}
 params.force = {{ type = "boolean" }}
 params.color = {{ type = "one_of", values = ["blue", "green", "red"] }}
@@ -34,6 +36,11 @@ uri = "https://docs.acme.example"
 workloads = ["spiffe://acme.example/prod/**"]
 [environment.dev]
 workloads = ["spiffe://acme.example/dev/**"]
+[environment.stage]
+workloads = ["spiffe://acme.example/stage/**"]
+[task.other]
+owner = "docs@acme.example"
+purpose = "another one"
 "#
     )
 }
@@ -128,6 +135,46 @@ fn what_can_never_hold_and_what_always_does_is_said() {
             "context.risk.exposed && context.time.hour < 3 && context.time.hour > 5 || context.time.minute > 60",
             "`context.time.hour` is never at most 2 and at least 6",
         ),
+        (
+            "context.time.hour >= 800 && context.time.hour < 1800",
+            "`context.time.hour` is never at least 800",
+        ),
+        (
+            "context.params has branch && context.params.branch like \"refs/heads/*\"",
+            "`context.params.branch` is never like \"refs/heads/*\"",
+        ),
+        (
+            "context.params has service && context.params.service like \"team/*\"",
+            "`context.params.service` is never like \"team/*\"",
+        ),
+        (
+            "context.time.date like \"21.11.*\"",
+            "`context.time.date` is never like \"21.11.*\"",
+        ),
+        (
+            "context.time.date like \"2026-1-*\"",
+            "`context.time.date` is never like \"2026-1-*\"",
+        ),
+        (
+            "context.path like \"/dev/w?b\"",
+            "`context.path` is never like \"/dev/w?b\"",
+        ),
+        (
+            "context.environment == \"stage\"",
+            "`context.environment` is never \"stage\"",
+        ),
+        (
+            "context.task == \"other\"",
+            "`context.task` is never \"other\"",
+        ),
+        (
+            "resource == Task::\"other\"",
+            "`resource` is never \"Task::\\\"other\\\"\"",
+        ),
+        (
+            "context.identity.name == \"nobody\"",
+            "`context.identity.name` is never \"nobody\"",
+        ),
     ];
     let always = [
         (
@@ -192,7 +239,11 @@ fn what_can_never_hold_and_what_always_does_is_said() {
         "context.trust_domain == \"acme.test\"",
         "context.params.ref like \"a*\" && context.params.ref like \"*a\"",
         "context.params has note && context.params.note like \"a*\"",
-        "context.reported has uid && context.reported.uid == 0",
+        "context.params has branch && context.params.branch like \"release/*\"",
+        "context.params has branch && context.params.branch like \"m*\"",
+        "context.params has service && context.params.service like \"*-api\"",
+        "context.time.date like \"2026-12-2*\"",
+        "context.time.date like \"*-12-24\"",
         "context.risk.exposed || context.risk.elevated",
         "context.job.age < 60 || context.job.is_renewal",
     ];
@@ -210,6 +261,15 @@ fn what_can_never_hold_and_what_always_does_is_said() {
     }
     let night = "context.time.hour >= 22 && context.time.hour < 6";
     let why = "`context.time.hour` is never at least 22 and at most 5";
+    assert_eq!(
+        said(
+            "when",
+            "context.params.force'\nunless = 'context.params.force || context.time.hour > 8"
+        ),
+        [
+            "nobody can use the grant: `unless` keeps out what `when` lets in: it asks for something and for its opposite"
+        ]
+    );
     assert_eq!(
         said("unless", night),
         [format!(
@@ -301,7 +361,7 @@ fn tests() -> impl Strategy<Value = String> {
             "[\"blue\", \"red\"].contains(context.params.color)"
         ])
         .prop_map(str::to_owned),
-        text("environment", vec!["prod", "dev", ""]),
+        text("environment", vec!["prod", "dev", "stage", ""]),
         text("params.color", vec!["blue", "green", "red"]),
         text("params.ref", vec!["a", "a/b", "b/a"]),
         text("path", vec!["/prod/a", "/dev/a", "/dev/a/b", "/one"]),

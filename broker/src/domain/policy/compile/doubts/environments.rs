@@ -1,34 +1,18 @@
 //! Workloads of two environments: they get the credentials of neither.
 
-use super::pattern_tree::PatternTree;
-use crate::domain::policy::compile::names::Names;
+use crate::domain::policy::compile::environment_tree::{
+    EnvironmentTree, Environments, InEnvironment,
+};
 use crate::domain::policy::declared::Located;
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::lint::Lint;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
 
-/// Environments by name.
-pub(super) type Environments<'a> = Names<'a, Vec<Located<WorkloadPattern>>>;
-
-/// Where a pattern of an environment stands: the environment's name and the pattern.
-pub(super) type InEnvironment<'a> = (&'a str, &'a Located<WorkloadPattern>);
-
-/// Every pattern of every environment.
-pub(super) fn tree<'a>(environments: &Environments<'a>) -> PatternTree<'a, InEnvironment<'a>> {
-    let mut tree = PatternTree::new();
-    for (name, environment) in environments {
-        for pattern in &environment.body {
-            tree.insert(&pattern.value, (*name, pattern));
-        }
-    }
-    tree
-}
-
 /// Reports each pair of environments that have workloads in common, once.
 pub(super) fn overlapping<'a>(
     environments: &Environments<'a>,
-    tree: &PatternTree<'a, InEnvironment<'a>>,
+    tree: &EnvironmentTree<'a>,
     report: &mut Report,
 ) {
     for (name, environment) in environments {
@@ -50,7 +34,7 @@ pub(super) fn overlapping<'a>(
 fn overlap(
     (name, pattern): InEnvironment<'_>,
     (other, first): InEnvironment<'_>,
-    tree: &PatternTree<'_, InEnvironment<'_>>,
+    tree: &EnvironmentTree<'_>,
 ) -> Diagnostic {
     let which = if pattern.value == first.value {
         format!("workloads `{}`", pattern.value)
@@ -87,7 +71,7 @@ fn overlap(
 fn narrowed(
     pattern: &Located<WorkloadPattern>,
     name: &str,
-    tree: &PatternTree<'_, InEnvironment<'_>>,
+    tree: &EnvironmentTree<'_>,
 ) -> Option<String> {
     let text = format!("spiffe://{}/{name}/**", pattern.value.trust_domain());
     let narrower: WorkloadPattern = text.parse().ok()?;

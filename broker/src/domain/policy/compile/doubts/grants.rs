@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::environments::{Environments, InEnvironment};
-use super::pattern_tree::PatternTree;
+use crate::domain::policy::compile::environment_tree::{EnvironmentTree, Environments, meant};
 use crate::domain::policy::compile::names::Names;
+use crate::domain::policy::compile::pattern_tree::PatternTree;
 use crate::domain::policy::declared::{
     DeclaredCredential, DeclaredGrant, DeclaredTask, Located, Named,
 };
@@ -19,7 +19,7 @@ use crate::domain::policy::snapshot::{ANY_ENVIRONMENT, GrantMode};
 pub(super) struct Grants<'a> {
     pub(super) credentials: &'a Names<'a, DeclaredCredential>,
     pub(super) declared: &'a Environments<'a>,
-    pub(super) environments: &'a PatternTree<'a, InEnvironment<'a>>,
+    pub(super) environments: &'a EnvironmentTree<'a>,
 }
 
 impl Grants<'_> {
@@ -156,7 +156,7 @@ impl Grants<'_> {
     }
 
     fn meant(&self, pattern: &WorkloadPattern) -> Option<String> {
-        super::workloads::meant(pattern, self.environments)
+        meant(pattern, self.environments)
     }
 }
 

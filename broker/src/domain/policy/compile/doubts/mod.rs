@@ -1,15 +1,15 @@
 //! What is allowed, and likely a mistake.
 //!
-//! - `grants`, `environments`, `workloads`: who is let in, or nobody, or too many; by `pattern_tree`
+//! - `grants`, `environments`, `workloads`: who is let in, or nobody, or too many
 //! - `credentials`, `parameters`: what is handed out, or not, or too much
 
 mod credentials;
 mod environments;
 mod grants;
 mod parameters;
-mod pattern_tree;
 mod workloads;
 
+use super::environment_tree::EnvironmentTree;
 use super::names::Names;
 use crate::domain::policy::declared::{
     Declarations, DeclaredAudience, DeclaredCredential, DeclaredIdentity, DeclaredTask, Located,
@@ -38,19 +38,20 @@ pub(super) struct Doubts<'a> {
     pub(super) environments: &'a Names<'a, Vec<Located<WorkloadPattern>>>,
     pub(super) audiences: &'a Names<'a, DeclaredAudience>,
     pub(super) identities: &'a Names<'a, DeclaredIdentity>,
+    pub(super) tree: &'a EnvironmentTree<'a>,
 }
 
 impl Doubts<'_> {
     /// Reports everything that is likely a mistake.
     pub(super) fn look(&self, report: &mut Report) {
-        let environments = environments::tree(self.environments);
-        environments::overlapping(self.environments, &environments, report);
-        workloads::look_at(self.audiences, self.identities, &environments, report);
+        let environments = self.tree;
+        environments::overlapping(self.environments, environments, report);
+        workloads::look_at(self.audiences, self.identities, environments, report);
         credentials::look_at(self.tasks, self.credentials, self.audiences, report);
         let grants = grants::Grants {
             credentials: self.credentials,
             declared: self.environments,
-            environments: &environments,
+            environments,
         };
         let parameters = parameters::Parameters::new(self.credentials, &self.declared.guardrails);
         for task in self.tasks.values() {

@@ -1,35 +1,19 @@
 //! Workloads that were likely meant to be others.
 
-use super::environments::InEnvironment;
-use super::pattern_tree::PatternTree;
+use crate::domain::policy::compile::environment_tree::{EnvironmentTree, meant};
 use crate::domain::policy::compile::names::Names;
 use crate::domain::policy::declared::{DeclaredAudience, DeclaredIdentity, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::lint::Lint;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
-use crate::domain::policy::suggest::suggest;
-
-/// The pattern with one word as an environment writes it, when that puts it into one.
-pub(super) fn meant(
-    pattern: &WorkloadPattern,
-    environments: &PatternTree<'_, InEnvironment<'_>>,
-) -> Option<String> {
-    let (wrong, candidates) = environments.leaves(pattern)?;
-    let right = suggest(wrong, candidates.into_iter())?;
-    let meant = pattern
-        .as_str()
-        .replacen(&format!("/{wrong}"), &format!("/{right}"), 1);
-    let parsed: WorkloadPattern = meant.parse().ok()?;
-    (!environments.meeting(&parsed).is_empty()).then_some(meant)
-}
 
 /// Reports verifiers and identities whose workloads are in no environment, though nearly in one, and verifiers
 /// that are everybody.
 pub(super) fn look_at(
     audiences: &Names<'_, DeclaredAudience>,
     identities: &Names<'_, DeclaredIdentity>,
-    environments: &PatternTree<'_, InEnvironment<'_>>,
+    environments: &EnvironmentTree<'_>,
     report: &mut Report,
 ) {
     for audience in audiences.values() {
@@ -55,7 +39,7 @@ pub(super) fn look_at(
 
 fn unlikely(
     pattern: &Located<WorkloadPattern>,
-    environments: &PatternTree<'_, InEnvironment<'_>>,
+    environments: &EnvironmentTree<'_>,
     report: &mut Report,
 ) {
     if report.is_partial() || !environments.meeting(&pattern.value).is_empty() {

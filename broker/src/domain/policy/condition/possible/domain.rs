@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use taskpass_identity::SpiffeId;
 
 use super::super::known::Known;
+use super::super::schema::TASK;
 use crate::domain::policy::parameter::ParameterKind;
 use crate::domain::policy::pattern::{Segment, WorkloadPattern};
+use crate::domain::policy::value_pattern::ValuePattern;
 
 const SCHEME: &str = "spiffe://";
 /// Values that a remedy names.
@@ -20,6 +22,10 @@ pub(in crate::domain::policy) struct Domain<'a> {
     pub(super) texts: Option<Vec<String>>,
     /// How texts begin: in one of these ways.
     pub(super) prefixes: Vec<String>,
+    /// Whether a text can begin like this.
+    pub(super) begins: Box<dyn Fn(&str) -> bool + 'a>,
+    /// Whether a text can have this in it.
+    pub(super) contains: Box<dyn Fn(&str) -> bool + 'a>,
     /// Whether a text can be one.
     pub(super) takes: Box<dyn Fn(&str) -> bool + 'a>,
 }
@@ -35,14 +41,33 @@ impl<'a> Domain<'a> {
             ["context", "time", "unix"] | ["context", "job", "age" | "opened_at"] => {
                 Self::numbers(0, i64::MAX)
             }
-            ["context", "job", "generation"] => Self::numbers(0, u32::MAX.into()),
-            ["context", "reported", "uid" | "gid" | "pid"] => Self::numbers(0, u32::MAX.into()),
-            ["context", "environment"] => Self::names(&known.vocabulary.environments),
+            ["context", "job", "generation"] | ["context", "reported", "uid" | "gid" | "pid"] => {
+                Self::numbers(0, u32::MAX.into())
+            }
+            ["context", "time", "date"] => Self {
+                begins: Box::new(begins_as_date),
+                ..Self::anything()
+            },
+            ["context", "environment"] => {
+                let met = known.environments.as_ref();
+                Self::names(met.unwrap_or(&known.vocabulary.environments))
+            }
+            ["context", "task"] => match known.task {
+                Some(task) => Self::texts(vec![task.to_owned()]),
+                None => Self::anything(),
+            },
+            ["resource"] => match known.task {
+                Some(task) => Self::texts(vec![entity(TASK, task)]),
+                None => Self::anything(),
+            },
             ["context", "identity", "name"] => Self::names(&known.vocabulary.identities),
             ["context", "identity", "owner"] => Self::names(&known.vocabulary.owners),
             ["context", "trust_domain"] => match known.workloads {
                 [] => Self::anything(),
-                patterns => Self::texts(patterns.iter().map(trust_domain).collect()),
+                patterns => {
+                    let domains: BTreeSet<_> = patterns.iter().map(trust_domain).collect();
+                    Self::texts(domains.into_iter().collect())
+                }
             },
             ["context", "subject"] => Self::subject(known.workloads),
             ["context", "path"] => Self::path(known.workloads),
@@ -91,10 +116,17 @@ impl<'a> Domain<'a> {
             ParameterKind::OneOf(values) => {
                 Self::texts(values.iter().map(ToString::to_string).collect())
             }
-            ParameterKind::Boolean
-            | ParameterKind::Token
-            | ParameterKind::Path
-            | ParameterKind::Text => Self::anything(),
+            ParameterKind::Boolean => Self::anything(),
+            ParameterKind::Token | ParameterKind::Path | ParameterKind::Text => {
+                let beginnings = one.pattern.as_ref().and_then(ValuePattern::beginnings);
+                let (takes, contains) = (one.clone(), one.clone());
+                Self {
+                    prefixes: one_at_least(beginnings.into_iter().flatten(), ""),
+                    takes: Box::new(move |text| takes.accepts(text)),
+                    contains: Box::new(move |text| contains.may_contain(text)),
+                    ..Self::anything()
+                }
+            }
         }
     }
 
@@ -103,6 +135,7 @@ impl<'a> Domain<'a> {
             |of: &WorkloadPattern| format!("{SCHEME}{}{}", of.trust_domain(), literal_path(of));
         Self {
             prefixes: one_at_least(patterns.iter().map(prefix), SCHEME),
+            contains: Box::new(|text| text.chars().all(is_of_id)),
             takes: Box::new(|text| {
                 let subject = text.parse::<SpiffeId>();
                 subject.is_ok_and(|subject| is_one_of(&subject, patterns))
@@ -114,16 +147,14 @@ impl<'a> Domain<'a> {
     fn path(patterns: &'a [WorkloadPattern]) -> Self {
         Self {
             prefixes: one_at_least(patterns.iter().map(literal_path), "/"),
+            contains: Box::new(|text| text.chars().all(is_of_id) && !text.contains("//")),
             takes: Box::new(move |text| {
                 let of = |domain: &str| format!("{SCHEME}{domain}{text}").parse::<SpiffeId>();
-                let subject = match patterns {
-                    [] => of("any").ok(),
-                    patterns => patterns
-                        .iter()
-                        .filter_map(|pattern| of(pattern.trust_domain()).ok())
-                        .find(|subject| is_one_of(subject, patterns)),
+                let is_of = |pattern: &WorkloadPattern| {
+                    of(pattern.trust_domain()).is_ok_and(|subject| pattern.matches(&subject))
                 };
-                subject.is_some_and(|subject| is_one_of(&subject, patterns))
+                // With the shortest trust domain, for the whole is limited in length.
+                patterns.is_empty() && of("a").is_ok() || patterns.iter().any(is_of)
             }),
             ..Self::anything()
         }
@@ -148,9 +179,31 @@ impl<'a> Domain<'a> {
             numbers: (i64::MIN, i64::MAX),
             texts: None,
             prefixes: vec![String::new()],
+            begins: Box::new(|_| true),
+            contains: Box::new(|_| true),
             takes: Box::new(|_| true),
         }
     }
+}
+
+/// An entity as Cedar writes it.
+pub(super) fn entity(kind: &str, id: &str) -> String {
+    format!("{kind}::{id:?}")
+}
+
+/// A letter of SPIFFE IDs (SPIFFE-ID, sections 2.1 and 2.2).
+fn is_of_id(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._/:".contains(letter)
+}
+
+/// Whether `2026-01-31` and the like can begin with this.
+fn begins_as_date(text: &str) -> bool {
+    let fits = |(at, letter): (usize, char)| match at {
+        4 | 7 => letter == '-',
+        0..10 => letter.is_ascii_digit(),
+        _ => false,
+    };
+    text.char_indices().all(fits)
 }
 
 fn trust_domain(pattern: &WorkloadPattern) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::look;
+use super::domain::entity;
 
 /// A condition without negations but those of single tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +43,20 @@ pub(in crate::domain::policy) enum Asks {
 
 impl Formula {
     /// The condition of a rule in Cedar's JSON form.
-    pub(in crate::domain::policy) fn of_policy(policy: &Value) -> Self {
+    ///
+    /// Of one that may fail to be evaluated, nothing can be said: what cannot be evaluated is denied, whichever
+    /// way it would have come out. Only arithmetic can fail in what was checked.
+    pub(in crate::domain::policy) fn of_policy(policy: &Value) -> Option<Self> {
+        if calculates(policy) {
+            return None;
+        }
         let conditions = policy.get("conditions").and_then(Value::as_array);
         let condition = |condition: &Value| {
             let is_when = condition.get("kind").and_then(Value::as_str) == Some("when");
             condition.get("body").map(|body| Self::of(body, is_when))
         };
-        Self::all(conditions.into_iter().flatten().filter_map(condition))
+        let conditions = conditions.into_iter().flatten().filter_map(condition);
+        Some(Self::all(conditions))
     }
 
     /// What stands between the brackets of a rule that has one `unless` and nothing else.
@@ -57,6 +65,9 @@ impl Formula {
         let [only] = conditions.as_slice() else {
             return None;
         };
+        if calculates(policy) {
+            return None;
+        }
         let is_unless = only.get("kind").and_then(Value::as_str) == Some("unless");
         let body = only.get("body").filter(|_| is_unless)?;
         Some(Self::of(body, true))
@@ -133,6 +144,22 @@ impl Formula {
     }
 }
 
+/// Whether something is added, multiplied or negated that is not written as a number.
+fn calculates(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(operator, operands)| {
+            let is_calculated = match operator.as_str() {
+                "+" | "-" | "*" => true,
+                "neg" => number(value).is_none(),
+                _ => false,
+            };
+            is_calculated || calculates(operands)
+        }),
+        Value::Array(items) => items.iter().any(calculates),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// The question that an expression asks, and whether it holds when the answer is yes.
 fn question(value: &Value) -> Option<(String, Asks, bool)> {
     let (operator, operands) = value.as_object()?.iter().next()?;
@@ -143,7 +170,8 @@ fn question(value: &Value) -> Option<(String, Asks, bool)> {
     }
     let right = right?;
     if operator == "contains" {
-        return Some((attribute(right)?, among(left)?, true));
+        let items = left.get("Set")?.as_array()?;
+        return Some((attribute(right)?, among(items.iter())?, true));
     }
     // Both `a < 1` and `1 > a`.
     let (attribute, other, is_turned) = match attribute(left) {
@@ -151,7 +179,7 @@ fn question(value: &Value) -> Option<(String, Asks, bool)> {
         None => (attribute(right)?, left, true),
     };
     if matches!(&**operator, "==" | "!=") {
-        return Some((attribute, among(other)?, operator == "=="));
+        return Some((attribute, among([other])?, operator == "=="));
     }
     let number = number(other)?;
     let below = || number.checked_sub(1);
@@ -169,12 +197,9 @@ fn attribute(value: &Value) -> Option<String> {
     look::path(value).map(|path| path.join("."))
 }
 
-/// One literal or a set of them, all of one kind.
-fn among(value: &Value) -> Option<Asks> {
-    let items: Vec<&Value> = match value.get("Set").and_then(Value::as_array) {
-        Some(items) => items.iter().collect(),
-        None => vec![value],
-    };
+/// Literals, all of one kind.
+fn among<'v>(items: impl IntoIterator<Item = &'v Value>) -> Option<Asks> {
+    let items: Vec<&Value> = items.into_iter().collect();
     let texts: Option<BTreeSet<_>> = items.iter().map(|item| text(item)).collect();
     let numbers = || items.iter().map(|item| number(item)).collect::<Option<_>>();
     texts
@@ -182,8 +207,14 @@ fn among(value: &Value) -> Option<Asks> {
         .or_else(|| numbers().map(Asks::IsNumber))
 }
 
+/// A text, or an entity as Cedar writes it.
 fn text(value: &Value) -> Option<String> {
-    value.get("Value")?.as_str().map(str::to_owned)
+    let value = value.get("Value")?;
+    if let Some(named) = value.get("__entity") {
+        let part = |key| named.get(key).and_then(Value::as_str);
+        return Some(entity(part("type")?, part("id")?));
+    }
+    value.as_str().map(str::to_owned)
 }
 
 fn number(value: &Value) -> Option<i64> {
@@ -216,7 +247,7 @@ mod tests {
 
     fn formula(condition: &str) -> Formula {
         let text = format!("permit(principal, action, resource) {condition};");
-        Formula::of_policy(&Policy::parse(None, text).unwrap().to_json().unwrap())
+        Formula::of_policy(&Policy::parse(None, text).unwrap().to_json().unwrap()).unwrap()
     }
 
     fn shown(formula: &Formula) -> String {

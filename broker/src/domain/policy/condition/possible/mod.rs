@@ -44,20 +44,47 @@ pub(in crate::domain::policy) fn impossible(
     vec![said.mistake(kind, text)]
 }
 
+/// Why one condition never holds where another does not, if that can be said.
+pub(in crate::domain::policy) fn never_both(
+    when: &Formula,
+    unless: &Formula,
+    known: &Known<'_>,
+) -> Option<String> {
+    let both = Formula::All(vec![when.clone(), unless.inverse()]);
+    never(&both, known).map(|conflict| conflict.never().why)
+}
+
 /// What is said of a part: why, what to do, and which attribute it is about.
 struct Said {
     why: String,
-    help: String,
+    help: Help,
     attribute: String,
+}
+
+/// What to do about it.
+enum Help {
+    /// Write this operator in place of that one.
+    Operator(&'static str, &'static str),
+    Words(String),
 }
 
 impl Said {
     fn mistake(self, kind: MistakeKind, text: &str) -> Mistake {
+        // Where something is negated, the operators in the text are not those that are meant here.
+        let is_plain = ["!(", "! (", "if "].iter().all(|word| !text.contains(word))
+            && text.matches("when").count() + text.matches("unless").count() < 2;
+        let help = match self.help {
+            Help::Operator(operator, wrong) if is_plain && text.contains(wrong) => {
+                format!("write `{operator}` between the two, or correct one of them")
+            }
+            Help::Operator(_, _) => "correct one of the two, or how they are joined".to_owned(),
+            Help::Words(words) => words,
+        };
         let at = text.find(&self.attribute);
         let span = at.map_or(0..text.len(), |at| at..at + self.attribute.len());
         Mistake {
             kind,
-            ..Mistake::error(span, self.why).help(self.help)
+            ..Mistake::error(span, self.why).help(help)
         }
     }
 }
@@ -132,11 +159,19 @@ fn contradiction(way: &Way<'_>, known: &Known<'_>) -> Option<Conflict> {
             answers.push((&test.asks, *expected));
         }
     }
-    let (attribute, answers) = by_attribute
+    let (attribute, mut answers) = by_attribute
         .into_iter()
         .find(|(attribute, answers)| !value::exists(answers, &Domain::of(attribute, known)))?;
+    // One that is wrong by itself is the one to tell.
+    let domain = Domain::of(attribute, known);
+    let alone = answers
+        .iter()
+        .position(|answer| !value::exists(&[*answer], &domain));
+    if let Some(alone) = alone {
+        answers = vec![answers.swap_remove(alone)];
+    }
     Some(Conflict {
-        values: Domain::of(attribute, known).words(),
+        values: domain.words(),
         attribute: attribute.to_owned(),
         answers: answers
             .into_iter()
@@ -153,7 +188,7 @@ impl Conflict {
         let (why, help) = match asked.as_slice() {
             [] => (
                 "it asks for something and for its opposite".to_owned(),
-                "remove one of the two, or write `||` between them".to_owned(),
+                Help::Operator("||", "&&"),
             ),
             [one] => (
                 format!("`{attribute}` is never {one}"),
@@ -161,13 +196,13 @@ impl Conflict {
             ),
             several => (
                 format!("`{attribute}` is never {}", several.join(" and ")),
-                "write `||` between the two, or correct one of them".to_owned(),
+                Help::Operator("||", "&&"),
             ),
         };
         self.said(why, help)
     }
 
-    fn said(&self, why: String, help: String) -> Said {
+    fn said(&self, why: String, help: Help) -> Said {
         Said {
             why,
             help,
@@ -175,11 +210,11 @@ impl Conflict {
         }
     }
 
-    fn with_values(&self, help: &str) -> String {
-        match &self.values {
+    fn with_values(&self, help: &str) -> Help {
+        Help::Words(match &self.values {
             Some(values) => format!("{help}: {values}"),
             None => help.to_owned(),
-        }
+        })
     }
 
     /// What it says of a part that always holds: its opposite never does.
@@ -190,7 +225,7 @@ impl Conflict {
         let (why, help) = match asked.as_slice() {
             [] => (
                 "it asks for something or for its opposite".to_owned(),
-                "remove both, or write `&&` between them".to_owned(),
+                Help::Operator("&&", "||"),
             ),
             [one] => (
                 format!("`{attribute}` is always {one}"),
@@ -198,7 +233,7 @@ impl Conflict {
             ),
             several => (
                 format!("`{attribute}` is always {}", several.join(" or ")),
-                "write `&&` between the two, or correct one of them".to_owned(),
+                Help::Operator("&&", "||"),
             ),
         };
         self.said(why, help)

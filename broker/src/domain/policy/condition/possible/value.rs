@@ -70,7 +70,11 @@ fn number_exists(answers: &[Answer<'_>], domain: &Domain<'_>) -> bool {
 fn text_exists(answers: &[Answer<'_>], domain: &Domain<'_>) -> bool {
     let is_taken = |text: &str| {
         let as_expected = |(asks, expected): &Answer<'_>| answer(asks, text) == *expected;
-        (domain.takes)(text) && answers.iter().all(as_expected)
+        let is_listed = domain
+            .texts
+            .as_ref()
+            .is_none_or(|texts| texts.iter().any(|one| one == text));
+        is_listed && (domain.takes)(text) && answers.iter().all(as_expected)
     };
     let only = answers.iter().find_map(|answer| match answer {
         (Asks::IsText(texts), true) => Some(texts),
@@ -102,9 +106,13 @@ fn text_exists(answers: &[Answer<'_>], domain: &Domain<'_>) -> bool {
         });
         all_fit && !is_excluded
     };
+    let can_be = |pieces: &Vec<String>| {
+        (domain.begins)(first(pieces)) && pieces.iter().all(|piece| (domain.contains)(piece))
+    };
     let ends: Vec<_> = likes(true).map(|pieces| last(pieces)).collect();
     let fit = |a: &&str, b: &&str| a.ends_with(*b) || b.ends_with(*a);
     domain.prefixes.iter().any(|prefix| begins(prefix))
+        && likes(true).all(can_be)
         && ends.iter().all(|a| ends.iter().all(|b| fit(a, b)))
 }
 
@@ -124,9 +132,8 @@ fn is_like(text: &str, pieces: &[String]) -> bool {
     let Some(rest) = text.strip_prefix(&**start) else {
         return false;
     };
-    let mut rest = match rest.strip_suffix(&**end) {
-        Some(rest) => rest,
-        None => return false,
+    let Some(mut rest) = rest.strip_suffix(&**end) else {
+        return false;
     };
     for piece in middle {
         match rest.split_once(&**piece) {

@@ -56,6 +56,42 @@ pub(super) const DOUBTS: &[(&str, &str)] = &[
     ("max_live_jobs = 3", "when = 'context.time.hour > 24'"),
     (
         "max_live_jobs = 3",
+        "when = 'context.subject like \"spiffe://acme.exmaple/prod/ci*\"'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.time.hour >= 800 && context.time.hour < 1800'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = '!(context.time.weekday != 6 || context.time.weekday != 7)'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.environment == \"dev\"'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.params.ref like \"main*\"'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.risk.exposed'\nunless = 'context.risk.exposed'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "when = 'context.reported has uid && context.reported.uid == 0'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "unless = 'context.path like \"/prdo/ci/*\"'",
+    ),
+    (
+        "max_live_jobs = 3",
+        "unless = 'context.identity.tools.contains(\"serach\")'",
+    ),
+    (
+        "max_live_jobs = 3",
         "when = 'context.path like \"prod/ci/*\"'",
     ),
     (
@@ -114,4 +150,9 @@ pub(super) const GUARDRAILS: &[&str] = &[
     "forbid(principal, action, resource) when { context.time.hour > 22 && context.time.hour < 6 };",
     "forbid(principal, action, resource) unless { context.time.hour > 6 || context.time.hour < 22 };",
     "forbid(principal, action, resource) when { context.path like \"prod/*\" };",
+    "forbid(principal, action, resource) when { context.path like \"/prdo/*\" };",
+    "forbid(principal, action, resource) unless { context.subject like \"spiffe://acme.exmaple/*\" };",
+    "forbid(principal == Workload::\"spiffe://acme.example/pord/ci/docs\", action, resource);",
+    "forbid(principal, action, resource) unless { context.trust_domain == \"acme.exmaple\" };",
+    "forbid(principal is Workload, action, resource is Task);",
 ];

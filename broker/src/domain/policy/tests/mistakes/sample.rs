@@ -68,4 +68,10 @@ workloads = ["spiffe://acme.example/prod/**", "spiffe://acme.example/shared/**"]
 
 [environment.dev]
 workloads = ["spiffe://acme.example/dev/**"]
+
+[identity.helper]
+workload = "spiffe://acme.example/dev/agents/helper"
+kind = "agent"
+owner = "agents@acme.example"
+tools = ["search"]
 "#;

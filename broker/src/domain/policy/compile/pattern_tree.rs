@@ -50,6 +50,12 @@ impl<'a, T: Copy> PatternTree<'a, T> {
         self.search(pattern, Relation::Meets)
     }
 
+    /// The same, unless there are more than are looked at.
+    pub(super) fn all_meeting(&self, pattern: &WorkloadPattern) -> Option<Vec<T>> {
+        let search = self.searched(pattern, Relation::Meets);
+        (!search.is_cut).then_some(search.found)
+    }
+
     /// What is written at the first place where a pattern leaves the tree, and what could stand there.
     pub(super) fn leaves<'p>(
         &self,
@@ -70,16 +76,21 @@ impl<'a, T: Copy> PatternTree<'a, T> {
     }
 
     fn search(&self, pattern: &WorkloadPattern, relation: Relation) -> Vec<T> {
+        self.searched(pattern, relation).found
+    }
+
+    fn searched(&self, pattern: &WorkloadPattern, relation: Relation) -> Search<T> {
         let segments: Vec<_> = pattern.segments().collect();
         let mut search = Search {
             relation,
             found: Vec::new(),
             left: MOST_VISITED,
+            is_cut: false,
         };
         if let Some(domain) = self.root.literal.get(pattern.trust_domain()) {
             search.visit(domain, &segments);
         }
-        search.found
+        search
     }
 }
 
@@ -108,12 +119,15 @@ struct Search<T> {
     relation: Relation,
     found: Vec<T>,
     left: usize,
+    /// Whether there was more than was looked at.
+    is_cut: bool,
 }
 
 impl<T: Copy> Search<T> {
     // As deep as a pattern has segments, and those are bounded.
     fn visit(&mut self, node: &Node<'_, T>, segments: &[Segment<'_>]) {
         let Some(left) = self.left.checked_sub(1) else {
+            self.is_cut = true;
             return;
         };
         self.left = left;
@@ -151,6 +165,7 @@ impl<T: Copy> Search<T> {
 
     fn everything(&mut self, node: &Node<'_, T>) {
         let Some(left) = self.left.checked_sub(1) else {
+            self.is_cut = true;
             return;
         };
         self.left = left;
@@ -162,6 +177,7 @@ impl<T: Copy> Search<T> {
     }
 
     fn take(&mut self, values: &[T]) {
+        self.is_cut |= values.len() > MOST_ALIKE;
         self.found.extend(values.iter().take(MOST_ALIKE));
     }
 }

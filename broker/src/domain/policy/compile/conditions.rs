@@ -8,7 +8,7 @@ use super::environment_tree::{EnvironmentTree, meant};
 use super::names::Names;
 use crate::domain::policy::condition::{
     Checker, Condition, Formula, Known, Mistake, MistakeKind, Shape, Vocabulary, explain,
-    impossible, never_both,
+    impossible, never_both, overflowing,
 };
 use crate::domain::policy::declared::{Declarations, DeclaredGrant, DeclaredTask, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
@@ -106,6 +106,9 @@ impl<'a> Conditions<'a> {
                 && !report.is_partial()
             {
                 mistakes.extend(explain(condition.looks(), &known, &text.value));
+                if let Some(calculation) = &checked.calculation {
+                    mistakes.extend(overflowing(calculation, &known, &text.value));
+                }
                 // That it can never hold comes of what is wrong with it.
                 if let Some(formula) = checked.formula.filter(|_| mistakes.is_empty()) {
                     mistakes = impossible(&formula, &known, &text.value);

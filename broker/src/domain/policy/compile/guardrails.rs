@@ -9,7 +9,8 @@ use super::conditions::{Conditions, parameters_of};
 use super::environment_tree::meant;
 use super::short;
 use crate::domain::policy::condition::{
-    Formula, Known, Looks, Mistake, MistakeKind, Shape, TASK, WORKLOAD, explain, impossible, syntax,
+    Formula, Known, Looks, Mistake, MistakeKind, Shape, TASK, WORKLOAD, explain, impossible,
+    overflowing, syntax,
 };
 use crate::domain::policy::declared::{DeclaredGuardrail, Located};
 use crate::domain::policy::diagnostic::Diagnostic;
@@ -143,7 +144,8 @@ impl Conditions<'_> {
             },
             meant: &|pattern| meant(pattern, self.environments),
         };
-        let mistakes = explain(looks, &known, text);
+        let mut mistakes = explain(looks, &known, text);
+        mistakes.extend(overflowing(json, &known, text));
         if !is_sound || !mistakes.is_empty() {
             return mistakes;
         }

@@ -46,6 +46,9 @@ pub(super) fn attribute(
         (of, name) = (above, part);
     }
     let known = attributes(shape, of.trim());
+    if of.trim() == "context.params" && shape.is_ambiguous(name) {
+        return Some(ambiguous(name, name_span));
+    }
     let mistake = Mistake::error(
         name_span.clone(),
         format!("`{}` has no attribute `{name}`", of.trim()),
@@ -75,9 +78,11 @@ pub(super) fn misspelt(shape: &Shape, looks: &Looks, text: &str) -> Vec<Mistake>
         if known.is_empty() && of != "context.params" || known.contains(&name.as_str()) {
             return None;
         }
-        let at = text.find(&format!("{of} has {name}"));
-        let at = at.map(|at| at + of.len() + " has ".len());
+        let at = asked_at(text, path);
         let span = at.map_or(0..text.len(), |at| at..at + name.len());
+        if of == "context.params" && shape.is_ambiguous(name) {
+            return Some(ambiguous(name, span));
+        }
         let mistake = Mistake::error(span.clone(), format!("`{of}` has no attribute `{name}`"));
         Some(match suggest(name, known.iter().copied()) {
             Some(meant) => Mistake {
@@ -89,6 +94,25 @@ pub(super) fn misspelt(shape: &Shape, looks: &Looks, text: &str) -> Vec<Mistake>
         })
     };
     looks.asked().filter_map(mistake).collect()
+}
+
+/// Where the last part of what is asked for stands: `context.params has ref`, or `context has params.ref`.
+fn asked_at(text: &str, path: &[String]) -> Option<usize> {
+    (1..path.len()).rev().find_map(|split| {
+        let (of, asked) = path.split_at_checked(split)?;
+        let written = format!("{} has {}", of.join("."), asked.join("."));
+        let last = path.last()?.len();
+        text.find(&written).map(|at| at + written.len() - last)
+    })
+}
+
+/// A parameter of which it is not known what it is.
+fn ambiguous(name: &str, span: Range<usize>) -> Mistake {
+    let message = format!("parameter `{name}` has different types in different tasks");
+    let help = format!(
+        "give `{name}` one type in every task, or name the task that is meant in the head, as in `resource == Task::\"deploy-docs\"`"
+    );
+    Mistake::error(span, message).help(help)
 }
 
 /// The attributes of a part of the context.

@@ -8,6 +8,7 @@ use cedar_policy::{
     Expression, Policy, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic as _;
+use serde_json::Value;
 
 use super::Condition;
 use super::attributes::{attribute, misspelt};
@@ -15,7 +16,7 @@ use super::constant::may_be_constant;
 use super::limits::{self, LONGEST_CONDITION};
 use super::look::Looks;
 use super::mistake::{Mistake, MistakeKind, span_of};
-use super::possible::Formula;
+use super::possible::{Formula, calculates};
 use super::schema::{Shape, schema};
 use super::syntax::syntax;
 
@@ -30,6 +31,8 @@ pub(in crate::domain::policy) struct Checked {
     pub(in crate::domain::policy) mistakes: Arc<[Mistake]>,
     /// What it asks, to see whether that can be.
     pub(in crate::domain::policy) formula: Option<Arc<Formula>>,
+    /// The condition in Cedar's JSON form, where it calculates.
+    pub(in crate::domain::policy) calculation: Option<Arc<Value>>,
 }
 
 /// Checks texts, each once for each shape of parameters.
@@ -99,6 +102,7 @@ impl Checked {
             condition: None,
             mistakes: mistakes.into(),
             formula: None,
+            calculation: None,
         }
     }
 }
@@ -114,6 +118,12 @@ fn parse(text: &str) -> Result<(Expression, Policy), Vec<Mistake>> {
         return Err(vec![
             Mistake::error(0..text.len(), "the condition is empty").help(help),
         ]);
+    }
+    // TOML joins lines that end with `\`, and then a comment swallows what reads like the next line.
+    if let Some(comment) = limits::comments(text).into_iter().next() {
+        let help = "write the comment with `#` in the TOML file, outside of the text";
+        let message = "a condition has no comments: what follows `//` would not count";
+        return Err(vec![Mistake::error(comment, message).help(help)]);
     }
     // INVARIANT: the text is an expression by itself before it is put between braces, so that `true } unless {
     // true` is none.
@@ -170,6 +180,7 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
             .is_empty()
             .then(|| Formula::of_policy(&json).map(Arc::new))
             .flatten(),
+        calculation: calculates(&json).then(|| Arc::new(json)),
         mistakes: mistakes.into(),
     }
 }

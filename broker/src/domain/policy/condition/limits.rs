@@ -65,12 +65,21 @@ pub(in crate::domain::policy) enum Token {
     Other,
 }
 
+/// Where the comments of a Cedar text stand, each up to the end of its line.
+pub(in crate::domain::policy) fn comments(text: &str) -> Vec<Range<usize>> {
+    let mut tokens = Tokens::new(text);
+    while tokens.next().is_some() {}
+    tokens.comments
+}
+
 /// The bytes of a Cedar text that stand outside of strings, comments and white space.
 pub(in crate::domain::policy) struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Whether the byte before was part of a word.
     in_word: bool,
+    /// What was passed over so far.
+    comments: Vec<Range<usize>>,
 }
 
 impl<'a> Tokens<'a> {
@@ -79,6 +88,7 @@ impl<'a> Tokens<'a> {
             bytes: text.as_bytes(),
             at: 0,
             in_word: false,
+            comments: Vec::new(),
         }
     }
 
@@ -130,6 +140,7 @@ impl Iterator for Tokens<'_> {
             }
             if byte == b'/' && self.byte(at + 1) == Some(b'/') {
                 self.skip_line();
+                self.comments.push(at..self.at);
                 self.in_word = false;
                 continue;
             }

@@ -146,7 +146,12 @@ impl Looks {
     }
 
     fn has(&mut self, operands: &Value) {
-        let attribute = operands.get("attr").and_then(Value::as_str);
+        // `context has params.ref` asks for `params`, and for `ref` of it.
+        let attributes: Vec<&str> = match operands.get("attr") {
+            Some(Value::Array(parts)) => parts.iter().filter_map(Value::as_str).collect(),
+            Some(attribute) => attribute.as_str().into_iter().collect(),
+            None => Vec::new(),
+        };
         let left = operands.get("left");
         let is_context = left
             .and_then(|left| left.get("Var"))
@@ -157,11 +162,12 @@ impl Looks {
         } else {
             left.and_then(path)
         };
-        if let (Some(attribute), Some(mut path)) = (attribute, of) {
+        let Some(mut path) = of else { return };
+        for attribute in attributes {
             path.push(attribute.to_owned());
             self.asked.push(path.clone());
-            self.paths.push(path);
         }
+        self.paths.push(path);
     }
 
     fn liken(&mut self, operands: &Value) {

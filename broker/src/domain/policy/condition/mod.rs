@@ -6,6 +6,7 @@
 //! - `limits`: what a text may be before a parser sees it
 //! - `schema`: what conditions may look at, as a Cedar schema
 //! - `facts`: a request, as Cedar sees it
+//! - `overflow`: arithmetic that could overflow
 //! - `possible`: conditions that can never hold, or that always do
 //! - `needs`: which parts of it a rule needs
 //! - `constant`: which conditions may be the same for every request
@@ -21,6 +22,7 @@ mod limits;
 mod look;
 mod mistake;
 mod needs;
+mod overflow;
 mod possible;
 mod rule;
 mod schema;
@@ -34,10 +36,11 @@ pub(super) use self::check::Checker;
 use self::check::{AFTER, BEFORE};
 pub(super) use self::facts::Facts;
 pub(super) use self::known::{Known, Vocabulary, explain};
-pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits};
+pub(super) use self::limits::{LONGEST_GUARDRAIL, Token, Tokens, check as check_limits, comments};
 pub(super) use self::look::Looks;
 pub(super) use self::mistake::{Mistake, MistakeKind};
 pub(super) use self::needs::Needs;
+pub(super) use self::overflow::overflowing;
 pub(super) use self::possible::{Formula, impossible, never_both};
 pub(super) use self::rule::canonical as canonical_rule;
 pub(super) use self::schema::{Shape, TASK, WORKLOAD};

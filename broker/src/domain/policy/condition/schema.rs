@@ -1,6 +1,6 @@
 //! What conditions may look at, as a Cedar schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::policy::parameter::{Parameter, ParameterKind};
@@ -15,7 +15,11 @@ pub(in crate::domain::policy) const ACTION: &str = "do";
 /// The parameters that a schema knows: name → (Cedar type, whether it may be missing). Tasks of one shape share
 /// a schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(in crate::domain::policy) struct Shape(BTreeMap<Arc<str>, (&'static str, bool)>);
+pub(in crate::domain::policy) struct Shape {
+    parameters: BTreeMap<Arc<str>, (&'static str, bool)>,
+    /// Those that have different types in different tasks.
+    ambiguous: BTreeSet<Arc<str>>,
+}
 
 impl Shape {
     /// The shape of one task's parameters.
@@ -28,7 +32,10 @@ impl Shape {
                 (cedar_type(&parameter.kind), parameter.is_optional),
             )
         };
-        Self(parameters.map(shape).collect())
+        Self {
+            parameters: parameters.map(shape).collect(),
+            ambiguous: BTreeSet::new(),
+        }
     }
 
     /// The shape of all tasks at once: every parameter may be missing, and those that have different types in
@@ -44,14 +51,23 @@ impl Shape {
                 Some(first) => *first = first.filter(|first| *first == given),
             }
         }
-        let known = types
-            .into_iter()
-            .filter_map(|(name, given)| Some((name, (given?, true))));
-        Self(known.collect())
+        let mut shape = Self::default();
+        for (name, given) in types {
+            match given {
+                Some(given) => drop(shape.parameters.insert(name, (given, true))),
+                None => drop(shape.ambiguous.insert(name)),
+            }
+        }
+        shape
+    }
+
+    /// Whether tasks disagree about the type of a parameter.
+    pub(super) fn is_ambiguous(&self, parameter: &str) -> bool {
+        self.ambiguous.contains(parameter)
     }
 
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(|name| &**name)
+        self.parameters.keys().map(|name| &**name)
     }
 }
 
@@ -115,7 +131,7 @@ pub(in crate::domain::policy) fn schema(shape: &Shape) -> String {
         .iter()
         .map(|(name, kind)| format!("{name}: {kind}"))
         .collect();
-    let params = shape.0.iter().map(|(name, (kind, is_optional))| {
+    let params = shape.parameters.iter().map(|(name, (kind, is_optional))| {
         let mark = if *is_optional { "?" } else { "" };
         format!("\"{name}\"{mark}: {kind}")
     });

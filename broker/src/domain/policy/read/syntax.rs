@@ -22,7 +22,7 @@ pub(super) fn text<'a>(file: &'a SourceFile, report: &mut Report) -> Option<Sour
     let (at, message, encoding) = match std::str::from_utf8(bytes) {
         // Nobody writes zeros; editors write every second byte as one when they save UTF-16.
         Ok(content) => match content.find('\0') {
-            None => return Some(SourceText::new(file.name.clone(), content)),
+            None => return readable(SourceText::new(file.name.clone(), content), report),
             Some(at) => (at, "the file has zero bytes, as UTF-16 has", "UTF-16"),
         },
         Err(_) if is_utf16 => (0, "the file is in the encoding UTF-16", "UTF-16"),
@@ -40,6 +40,31 @@ pub(super) fn text<'a>(file: &'a SourceFile, report: &mut Report) -> Option<Sour
         "save the file in the encoding UTF-8, for instance with `iconv -f {encoding} -t UTF-8`"
     );
     report.push(Diagnostic::error(valid.place(at..at), message).help(help));
+    report.set_partial();
+    None
+}
+
+/// The text, unless it reads otherwise than it is: with characters that hide, or that turn the order around.
+fn readable<'a>(text: SourceText<'a>, report: &mut Report) -> Option<SourceText<'a>> {
+    // Editors put a mark of the encoding before the text.
+    let begin = text.content().len() - text.content().trim_start_matches('\u{feff}').len();
+    let hidden = text.content().char_indices().find(|(at, character)| {
+        let hides = matches!(
+            character,
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        );
+        hides && *at >= begin
+    });
+    let Some((at, character)) = hidden else {
+        return Some(text);
+    };
+    let code = u32::from(character);
+    let message = format!(
+        "there is an invisible character, U+{code:04X}: the text is not what it looks like"
+    );
+    let place = text.place(at..at + character.len_utf8());
+    let finding = Diagnostic::error(place.clone(), message).help("remove the character");
+    report.push(finding.fix(place, ""));
     report.set_partial();
     None
 }

@@ -1,11 +1,13 @@
 //! `when`, `unless`, and grants in audit mode.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use taskpass_proto::reason::Reason;
 
 use super::*;
 use crate::domain::job::Reported;
+use crate::domain::policy::condition::Condition;
 use crate::domain::policy::{JobFacts, Outcome, Risk};
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
@@ -195,9 +197,81 @@ fn a_condition_that_is_not_met_is_kept_with_the_values_it_saw() {
     );
 }
 
-/// Integers overflow: the one error that no check can exclude.
+/// What a check refuses: integers that overflow.
 const OVERFLOWS: &str =
     "context.params has count && context.params.count + 9223372036854775807 > 0";
+
+/// A policy in which [`OVERFLOWS`] was not checked.
+fn overflowing(text: &str) -> Policy {
+    let stands_for_it = "context.params has count && context.params.count > 7";
+    let mut policy = policy(&text.replace(OVERFLOWS, stands_for_it));
+    for grant in policy.tasks.values_mut().flat_map(|task| &mut task.grants) {
+        for condition in [&mut grant.when, &mut grant.unless] {
+            if condition
+                .as_ref()
+                .is_some_and(|one| one.as_str() == stands_for_it)
+            {
+                *condition = Some(Arc::new(Condition::unchecked(OVERFLOWS)));
+            }
+        }
+    }
+    policy
+}
+
+#[test]
+fn what_can_overflow_is_an_error_that_a_smaller_range_mends() {
+    let overflows = [
+        "context.params has count && context.params.count + 1 > 0",
+        "context.params has count && context.params.count * 2 > 0",
+        "context.params has count && -context.params.count > 0",
+        "context.time.unix * context.time.unix > 0",
+        "context.time.hour + 9223372036854775807 > 0",
+        "(if context.risk.exposed then 1 else 9223372036854775807) + 1 > 0",
+        "[9223372036854775807 - -1].contains(context.time.hour)",
+    ];
+    for condition in overflows {
+        let found = compile(&[("a.toml", &with(&format!("when = '{condition}'")))]).unwrap_err();
+        let told = found
+            .iter()
+            .filter(|one| one.message.contains("can overflow"))
+            .count();
+        assert_eq!(told, 1, "{condition}: {}", lines(&found));
+    }
+    let fine = [
+        "context.time.unix + 3600 > context.job.opened_at * 2 - 5",
+        "context.time.hour * 60 + context.time.minute > 510",
+        "-context.time.hour < -8",
+        "context.reported has uid && context.reported.uid + 1 > 1000",
+    ];
+    for condition in fine {
+        policy(&with(&format!("when = '{condition}'")));
+    }
+    let bounded = with("when = 'context.params has count && context.params.count * 1000 + 7 > 0'")
+        .replace("\"integer\",", "\"integer\", min = -5, max = 1000000,");
+    assert!(bounded.contains("max = 1000000"));
+    policy(&bounded);
+    let guardrail = "forbid(principal, action, resource) when { context.params has count && context.params.count + 1 > 5 };";
+    assert!(compile(&[("a.toml", &with("")), ("b.cedar", guardrail)]).is_err());
+    assert!(compile(&[("a.toml", &bounded), ("b.cedar", guardrail)]).is_ok());
+}
+
+#[test]
+fn a_condition_has_no_comments() {
+    for text in [
+        "\"\"\"context.risk.exposed // only main: \\\n && context.params.ref == \"main\" \"\"\"",
+        "'true // x'",
+    ] {
+        let found = compile(&[("a.toml", &with(&format!("when = {text}")))]).unwrap_err();
+        assert!(
+            found.iter().any(|one| one.message.contains("no comments")),
+            "{}",
+            lines(&found)
+        );
+    }
+    policy(&with(
+        "when = 'context.subject like \"spiffe://acme.example/*\"'",
+    ));
+}
 
 #[test]
 fn what_cannot_be_evaluated_denies_in_when_and_in_unless() {
@@ -207,7 +281,7 @@ fn what_cannot_be_evaluated_denies_in_when_and_in_unless() {
         format!("unless = '{OVERFLOWS}'"),
         format!("when = 'true || true'\nunless = '{OVERFLOWS}'"),
     ] {
-        let policy = policy(&with(&condition));
+        let policy = overflowing(&with(&condition));
         let decision = ask(&policy, CI, &pairs, &at(NOON));
         assert_eq!(denied(&decision).reason, Reason::Forbidden, "{condition}");
         assert!(
@@ -278,7 +352,7 @@ fn what_is_refused_anyway_is_not_said_to_be_let_in_with_audit_grants() {
     let text = with(&format!("when = '{OVERFLOWS}'"))
         .replace("[credential.api]", &format!("{audit}[credential.api]"));
     let pairs = [("ref", "main"), ("count", "1")];
-    let broken = ask(&policy(&text), CI, &pairs, &at(NOON));
+    let broken = ask(&overflowing(&text), CI, &pairs, &at(NOON));
     assert_eq!(denied(&broken).reason, Reason::Forbidden);
     assert_eq!(broken.with_audit_grants, None);
     let guardrail = "forbid(principal, action, resource);";
@@ -295,7 +369,7 @@ fn an_error_denies_though_another_grant_would_let_it_in() {
     let second = "[[task.deploy.grant]]\nworkload = \"spiffe://acme.example/prod/**\"\ncredentials = [\"api\"]\n";
     let text = with(&format!("when = '{OVERFLOWS}'"))
         .replace("[credential.api]", &format!("{second}[credential.api]"));
-    let policy = policy(&text);
+    let policy = overflowing(&text);
     let decision = ask(&policy, CI, &[("ref", "main"), ("count", "1")], &at(NOON));
     assert_eq!(denied(&decision).reason, Reason::Forbidden);
     assert!(
@@ -328,7 +402,7 @@ fn a_grant_in_audit_mode_neither_adds_nor_shortens_nor_breaks_anything() {
         "[[task.deploy.grant]]\nworkload = \"spiffe://acme.example/prod/**\"\ncredentials = [\"api\"]\nmax_ttl = \"1m\"\nmode = \"audit\"\nunless = '{OVERFLOWS}'\n"
     );
     let text = with("").replace("[credential.api]", &format!("{second}[credential.api]"));
-    let policy = policy(&text);
+    let policy = overflowing(&text);
     let decision = ask(&policy, CI, &[("ref", "main")], &at(NOON));
     assert_eq!(
         decision.allowed().unwrap().credentials[0].ttl,

@@ -8,6 +8,8 @@ use taskpass_proto::reason::Reason;
 use super::*;
 use crate::domain::policy::EnvironmentCeiling;
 use crate::domain::policy::Lint;
+use crate::domain::policy::condition::Looks;
+use crate::domain::policy::guardrail::{Guardrail, Guardrails, Scope};
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 const MAIN: (&str, &str) = ("ref", "refs/heads/main");
@@ -15,6 +17,22 @@ const MAIN: (&str, &str) = ("ref", "refs/heads/main");
 fn guarded(text: &str) -> Policy {
     compile(&[("policy.toml", POLICY), ("guard.cedar", text)])
         .unwrap_or_else(|findings| panic!("{text}\n{}", lines(&findings)))
+}
+
+/// A policy with a guardrail that was not checked.
+fn unchecked(text: &str) -> Policy {
+    let guardrail = Guardrail {
+        name: "unchecked".into(),
+        place: "guard.cedar:1".into(),
+        text: text.into(),
+        scope: Scope::All,
+        policy: text.parse().unwrap(),
+        looks: Looks::default(),
+    };
+    Policy {
+        guardrails: Guardrails::new(vec![guardrail]),
+        ..policy(POLICY)
+    }
 }
 
 /// As [`lines`], without what is known of the sample.
@@ -132,7 +150,11 @@ fn a_guardrail_is_known_by_its_id_or_its_place() {
 fn a_guardrail_that_cannot_be_evaluated_forbids() {
     let text =
         "forbid(principal, action, resource) when { context.time.unix + 9223372036854775807 < 0 };";
-    let decision = decide(&guarded(text), CI, "deploy-docs", &[MAIN], &[]);
+    assert!(
+        compile(&[("policy.toml", POLICY), ("guard.cedar", text)]).is_err(),
+        "it is refused"
+    );
+    let decision = decide(&unchecked(text), CI, "deploy-docs", &[MAIN], &[]);
     assert_eq!(denied(&decision).reason, Reason::Forbidden);
     assert!(
         decision.guardrails[0]
@@ -142,7 +164,7 @@ fn a_guardrail_that_cannot_be_evaluated_forbids() {
             .contains("overflow")
     );
     let text = text.replace("when", "unless");
-    let decision = decide(&guarded(&text), CI, "deploy-docs", &[MAIN], &[]);
+    let decision = decide(&unchecked(&text), CI, "deploy-docs", &[MAIN], &[]);
     assert_eq!(denied(&decision).reason, Reason::Forbidden);
 }
 

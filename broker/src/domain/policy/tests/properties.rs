@@ -49,7 +49,7 @@ const GUARDRAILS: [&str; 6] = [
     "forbid(principal, action, resource) when { context.time.weekday > 5 };",
     "forbid(principal, action, resource) unless { context.environment == \"prod\" };",
     "forbid(principal, action, resource) when { context.params has color };",
-    "forbid(principal, action, resource) when { context.time.unix + 9223372036854775807 > 0 };",
+    "forbid(principal, action, resource) when { context.time.unix + 1000 > 0 };",
     "forbid(principal == Workload::\"spiffe://acme.example/prod/ci/docs\", action, resource);",
 ];
 

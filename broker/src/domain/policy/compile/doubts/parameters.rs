@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::policy::claim_template::ClaimText;
 use crate::domain::policy::compile::names::Names;
+use crate::domain::policy::condition::comments;
 use crate::domain::policy::declared::{
     DeclaredCredential, DeclaredGrant, DeclaredGuardrail, DeclaredTask, Located, Named,
 };
@@ -165,7 +166,16 @@ fn conditions(grant: &DeclaredGrant) -> impl Iterator<Item = &str> {
     both.into_iter().flatten().map(|text| &*text.value)
 }
 
+/// The words of a Cedar text, without those of comments.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+    let (mut start, mut code) = (0, Vec::new());
+    for comment in comments(text) {
+        code.extend(text.get(start..comment.start));
+        start = comment.end;
+    }
+    code.extend(text.get(start..));
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    code.into_iter()
+        .flat_map(move |code| code.split(move |c: char| !is_word(c)))
         .filter(|word| !word.is_empty())
 }

@@ -6,11 +6,13 @@ use taskpass_identity::SpiffeId;
 
 use super::super::known::Known;
 use super::super::schema::TASK;
-use crate::domain::policy::parameter::ParameterKind;
+use crate::domain::policy::parameter::{Parameter, ParameterKind};
 use crate::domain::policy::pattern::{Segment, WorkloadPattern};
 use crate::domain::policy::value_pattern::ValuePattern;
 
 const SCHEME: &str = "spiffe://";
+/// The end of the year 9999, in seconds since 1970: no later time is decided at.
+const LAST_SECOND: i64 = 253_402_300_799;
 /// Values that a remedy names.
 const MOST_NAMED: usize = 6;
 
@@ -39,7 +41,7 @@ impl<'a> Domain<'a> {
             ["context", "time", "minute"] => Self::numbers(0, 59),
             ["context", "time", "weekday"] => Self::numbers(1, 7),
             ["context", "time", "unix"] | ["context", "job", "age" | "opened_at"] => {
-                Self::numbers(0, i64::MAX)
+                Self::numbers(0, LAST_SECOND)
             }
             ["context", "job", "generation"] | ["context", "reported", "uid" | "gid" | "pid"] => {
                 Self::numbers(0, u32::MAX.into())
@@ -87,7 +89,7 @@ impl<'a> Domain<'a> {
         };
         match (&self.texts, self.numbers) {
             (Some(texts), _) => Some(format!("it is {}", quoted(texts))),
-            (None, (least, i64::MAX)) if least > i64::MIN => {
+            (None, (least, i64::MAX | LAST_SECOND)) if least > i64::MIN => {
                 Some(format!("it is at least {least}"))
             }
             (None, (least, most)) if least > i64::MIN => {
@@ -109,7 +111,7 @@ impl<'a> Domain<'a> {
     fn parameter(name: &str, known: &'a Known<'a>) -> Self {
         let declared = (known.parameters)(name);
         let [one] = declared.as_slice() else {
-            return Self::anything();
+            return Self::several(&declared);
         };
         match &one.kind {
             ParameterKind::Integer { min, max } => Self::numbers(*min, *max),
@@ -128,6 +130,24 @@ impl<'a> Domain<'a> {
                 }
             }
         }
+    }
+
+    /// Numbers of any of these parameters.
+    fn several(declared: &[Parameter]) -> Self {
+        let range = |parameter: &Parameter| match parameter.kind {
+            ParameterKind::Integer { min, max } => Some((min, max)),
+            ParameterKind::OneOf(_)
+            | ParameterKind::Boolean
+            | ParameterKind::Token
+            | ParameterKind::Path
+            | ParameterKind::Text => None,
+        };
+        let ranges: Option<Vec<_>> = declared.iter().map(range).collect();
+        let widest = ranges
+            .into_iter()
+            .flatten()
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        widest.map_or_else(Self::anything, |(min, max)| Self::numbers(min, max))
     }
 
     fn subject(patterns: &'a [WorkloadPattern]) -> Self {

@@ -44,8 +44,7 @@ pub(in crate::domain::policy) enum Asks {
 impl Formula {
     /// The condition of a rule in Cedar's JSON form.
     ///
-    /// Of one that may fail to be evaluated, nothing can be said: what cannot be evaluated is denied, whichever
-    /// way it would have come out. Only arithmetic can fail in what was checked.
+    /// Of one that calculates, nothing is said.
     pub(in crate::domain::policy) fn of_policy(policy: &Value) -> Option<Self> {
         if calculates(policy) {
             return None;
@@ -145,7 +144,7 @@ impl Formula {
 }
 
 /// Whether something is added, multiplied or negated that is not written as a number.
-fn calculates(value: &Value) -> bool {
+pub(in crate::domain::policy) fn calculates(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(operator, operands)| {
             let is_calculated = match operator.as_str() {

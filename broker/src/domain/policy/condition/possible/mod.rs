@@ -14,8 +14,8 @@ mod value;
 use std::collections::BTreeMap;
 
 use self::domain::Domain;
-pub(in crate::domain::policy) use self::formula::Formula;
 use self::formula::{Asks, Test};
+pub(in crate::domain::policy) use self::formula::{Formula, calculates};
 use super::known::Known;
 use super::mistake::{Mistake, MistakeKind};
 
@@ -42,6 +42,11 @@ pub(in crate::domain::policy) fn impossible(
         }
     };
     vec![said.mistake(kind, text)]
+}
+
+/// The least and the greatest number that an attribute can be.
+pub(super) fn numbers_of(attribute: &str, known: &Known<'_>) -> (i64, i64) {
+    Domain::of(attribute, known).numbers
 }
 
 /// Why one condition never holds where another does not, if that can be said.

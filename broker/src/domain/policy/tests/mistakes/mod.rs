@@ -262,6 +262,69 @@ fn what_a_mistake_elsewhere_hides_is_not_missed_in_conditions() {
 }
 
 #[test]
+fn a_guardrail_cannot_be_evaded_by_giving_a_parameter_another_type() {
+    let guardrail = "forbid(principal, action, resource)\nwhen { context has params.color && context.params.color == \"blue\" || context.risk.exposed };";
+    let other = |kind: &str| {
+        format!(
+            "[task.other]\nowner = \"docs@acme.example\"\npurpose = \"x\"\nparams.color = {{ {kind} }}\n\
+             [[task.other.grant]]\nworkload = \"spiffe://acme.example/prod/ci/*\"\ncredentials = [\"ci-cache\"]\n"
+        )
+    };
+    let compiled = |kind: &str| {
+        compile(&[
+            ("a.toml", POLICY),
+            ("b.toml", &other(kind)),
+            ("g.cedar", guardrail),
+        ])
+    };
+    assert!(compiled("type = \"one_of\", values = [\"blue\"]").is_ok());
+    let findings = compiled("type = \"boolean\"").unwrap_err();
+    let [error] = findings.as_slice() else {
+        panic!("{}", lines(&findings))
+    };
+    assert!(error.to_string().starts_with("g.cedar:2:"), "{error}");
+    assert!(
+        error.message.contains("`color` has different types"),
+        "{error}"
+    );
+}
+
+#[test]
+fn text_that_is_not_what_it_looks_like_is_refused() {
+    for (hidden, place) in [
+        ('\u{202e}', "a.toml:3:16"),
+        ('\u{200b}', "a.toml:3:16"),
+        ('\u{2066}', "a.toml:3:16"),
+    ] {
+        let text = POLICY.replacen(
+            "docs-platform@acme.example",
+            &format!("docs-p{hidden}latform@acme.example"),
+            1,
+        );
+        let findings = compile(&[("a.toml", &text)]).unwrap_err();
+        let [error] = findings.as_slice() else {
+            panic!("{}", lines(&findings))
+        };
+        assert!(error.to_string().starts_with(place), "{error}");
+        assert!(
+            error
+                .message
+                .contains(&format!("U+{:04X}", u32::from(hidden))),
+            "{error}"
+        );
+        assert_eq!(fixes_work(&[("a.toml", &text)], &findings), "");
+        let guardrail = format!(
+            "// {hidden}\nforbid(principal, action, resource) when {{ context.risk.exposed }};"
+        );
+        assert!(compile(&[("a.toml", POLICY), ("g.cedar", &guardrail)]).is_err());
+    }
+    assert!(
+        compile(&[("a.toml", &format!("\u{feff}{POLICY}"))]).is_ok(),
+        "a mark of the encoding"
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text_are_told_by_their_place() {
     let file = SourceFile::new("policy.toml", b"[task.a]\nowner = \"\xffx\"\n".to_vec());
     let findings = Policy::compile(&[file], &installation()).unwrap_err();

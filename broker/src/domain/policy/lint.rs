@@ -22,6 +22,7 @@ pub enum Lint {
     OwnerUnknown,
     PatternSurprise,
     RepeatedScope,
+    RepeatedWorkload,
     ReportedLetsIn,
     TaskWithoutGrants,
     UnconstrainedParameter,
@@ -36,7 +37,7 @@ pub enum Lint {
 
 impl Lint {
     /// Every one, in the order of their names.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AudienceNotUsed,
         Self::ConstantCondition,
         Self::CoveredGrant,
@@ -50,6 +51,7 @@ impl Lint {
         Self::OwnerUnknown,
         Self::PatternSurprise,
         Self::RepeatedScope,
+        Self::RepeatedWorkload,
         Self::ReportedLetsIn,
         Self::TaskWithoutGrants,
         Self::UnconstrainedParameter,
@@ -78,6 +80,7 @@ impl Lint {
             Self::OwnerUnknown => "owner-unknown",
             Self::PatternSurprise => "pattern-surprise",
             Self::RepeatedScope => "repeated-scope",
+            Self::RepeatedWorkload => "repeated-workload",
             Self::ReportedLetsIn => "reported-lets-in",
             Self::TaskWithoutGrants => "task-without-grants",
             Self::UnconstrainedParameter => "unconstrained-parameter",

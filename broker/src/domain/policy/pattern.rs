@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn takes_whole_segments_behind_a_literal_trust_domain() {
         use InvalidPattern::*;
-        let long = format!("spiffe://d/{}", "a".repeat(2038));
+        let longest = format!("spiffe://d/{}", "a".repeat(2037));
+        let long = format!("{longest}a");
         let table = [
             ("spiffe://acme.example/prod/ci/docs", Ok(())),
             ("spiffe://acme.example/*", Ok(())),
@@ -198,6 +199,7 @@ mod tests {
             ("spiffe://acme.example/**/**", Err(RestNotLast)),
             ("spiffe://acme.example/ci*", Err(PartialWildcard)),
             ("spiffe://acme.example/***", Err(PartialWildcard)),
+            (&longest, Ok(())),
             (&long, Err(TooLong)),
         ];
         for (text, expected) in table {

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn takes_parameters_and_nothing_else() {
         use InvalidTemplate::*;
-        let long = "a".repeat(257);
+        let (longest, long) = ("a".repeat(256), "a".repeat(257));
         let table = [
             ("docs:write", Ok(())),
             ("repo:${params.ref}", Ok(())),
@@ -142,6 +142,7 @@ mod tests {
             ("${ params.ref }", Err(NotAParameter)),
             ("${env.HOME}", Err(NotAParameter)),
             ("${params.a${params.b}}", Err(NotAParameter)),
+            (&longest, Ok(())),
             (&long, Err(TooLong)),
         ];
         for (text, expected) in table {

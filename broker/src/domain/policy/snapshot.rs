@@ -181,6 +181,11 @@ impl Policy {
         super::compile::compile(files, installation)
     }
 
+    /// What is wrong in files by themselves: what can be told while the installation's facts are not known.
+    pub fn errors_within(files: &[SourceFile]) -> Vec<Diagnostic> {
+        super::compile::errors_within(files)
+    }
+
     /// The hash by which the snapshot is known.
     pub fn hash(&self) -> PolicyHash {
         self.hash

@@ -86,6 +86,12 @@ impl<'a> SourceText<'a> {
         rest.lines().next().unwrap_or_default()
     }
 
+    /// Whether a table's header stands between two lines, the last one included.
+    pub(super) fn has_header_between(&self, first: usize, last: usize) -> bool {
+        let mut starts = self.line_starts.get(first..last).into_iter().flatten();
+        starts.any(|start| self.line_of(*start).trim_start().starts_with('['))
+    }
+
     /// The beginning of the line after a table's header; none where the place is in no header.
     pub(super) fn after_header(&self, place: &Place) -> Option<Place> {
         if place.span.end == 0 {

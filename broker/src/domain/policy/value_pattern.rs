@@ -185,6 +185,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn takes_as_many_bytes_as_are_said() {
+        assert!("a".repeat(512).parse::<ValuePattern>().is_ok());
+        let too_long = "a".repeat(513).parse::<ValuePattern>();
+        assert_eq!(too_long.unwrap_err(), InvalidValuePattern::TooLong);
+    }
+
     proptest! {
         #[test]
         fn an_alternation_never_widens(a in "[ab.*()|^$?]{0,6}", b in "[ab.*()|^$?]{0,6}", value in "[ab\n]{0,5}") {

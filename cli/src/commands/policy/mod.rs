@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use taskpass_broker::config::policy_files;
+use taskpass_broker::domain::policy::tools::cases::read_cases;
 use taskpass_broker::domain::policy::{Diagnostic, Installation, Policy, Severity, SourceFile};
 
 use crate::context::{Context, block_on};
@@ -123,12 +124,15 @@ impl Check {
                 .why(error)
                 .remedy("name the directory that holds the `*.toml` files of tasks and credentials")
         })?;
-        let files = files.into_iter().map(|file| self.shown(file)).collect();
+        let tests = policy_files::read_tests(&self.directory)
+            .map_err(|error| Failure::usage("cannot read the tests of the policy").why(error))?;
+        let [files, tests] =
+            [files, tests].map(|files| files.into_iter().map(|file| self.shown(file)).collect());
         let passed_over = policy_files::passed_over(&self.directory)
             .into_iter()
             .map(|path| Diagnostic::passed_over(path.display().to_string()))
             .collect();
-        let report = Report::new(files, installation, passed_over);
+        let report = Report::new((files, tests), installation, passed_over);
         context.output.show(&report)?;
         Ok(report.exit(self.deny_warnings))
     }
@@ -169,20 +173,29 @@ struct Report {
 
 impl Report {
     fn new(
-        mut files: Vec<SourceFile>,
+        (mut files, tests): (Vec<SourceFile>, Vec<SourceFile>),
         installation: SourceFile,
         passed_over: Vec<Diagnostic>,
     ) -> Self {
-        let compiled = Installation::parse(&installation)
-            .and_then(|installation| Policy::compile(&files, &installation));
+        let compiled = match Installation::parse(&installation) {
+            Ok(facts) => Policy::compile(&files, &facts),
+            Err(mut diagnostics) => {
+                diagnostics.extend(Policy::errors_within(&files));
+                Err(diagnostics)
+            }
+        };
         let count = files.len();
-        files.push(installation);
         let mut diagnostics: Vec<Diagnostic> = match &compiled {
             Ok(policy) => policy.warnings().to_vec(),
             Err(diagnostics) => diagnostics.clone(),
         };
+        // Tests with mistakes test nothing.
+        let of_tests = read_cases(&tests).err().unwrap_or_default();
+        let policy = compiled.as_ref().ok().filter(|_| of_tests.is_empty());
+        diagnostics.extend(of_tests);
         diagnostics.extend(passed_over);
-        let policy = compiled.as_ref().ok();
+        files.extend(tests);
+        files.push(installation);
         let count_of = |severity| {
             diagnostics
                 .iter()

@@ -9,7 +9,7 @@ use super::short;
 use crate::domain::policy::declared::{DeclaredAudience, DeclaredCredential, Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::duration::show_duration;
-use crate::domain::policy::installation::{Ceilings, Installation, IssuerKind};
+use crate::domain::policy::installation::{Ceilings, EnvironmentCeiling, Installation, IssuerKind};
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::Report;
 use crate::domain::policy::snapshot::{ANY_ENVIRONMENT, Credential};
@@ -113,13 +113,30 @@ impl Builder<'_> {
         };
         let message =
             format!("the installation does not allow {what} in environment `{environment}`");
+        let of_ceiling = |list: fn(&EnvironmentCeiling) -> bool| ceiling.is_some_and(list);
+        let is_issuer = what.starts_with("the issuer");
+        let list = if is_issuer {
+            format!("`issuers` of `[ceiling.{environment}]`")
+        } else if of_ceiling(|ceiling| ceiling.audiences.is_some())
+            && self.is_allowed_anywhere(&credential.audience)
+        {
+            format!("`audiences` of `[ceiling.{environment}]`")
+        } else {
+            "`allowed_audiences`".to_owned()
+        };
         let mut finding = Diagnostic::error(place, message).help(format!(
-            "use one that is listed, or add it to `[ceiling.{environment}]` or `allowed_audiences` in the installation file"
+            "use one that is listed, or add it to {list} in the installation file"
         ));
         if let Some(ceiling) = ceiling {
             finding = finding.related(ceiling.place.clone(), "the ceiling stands here");
         }
         report.push(finding);
+    }
+
+    /// Whether the list for all environments, if there is one, has an audience.
+    fn is_allowed_anywhere(&self, audience: &Arc<str>) -> bool {
+        let listed = self.ceilings.allowed_audiences.as_ref();
+        listed.is_none_or(|allowed| allowed.contains(audience))
     }
 
     fn issuer(&self, reference: &Located<Arc<str>>, report: &mut Report) -> Option<Arc<str>> {

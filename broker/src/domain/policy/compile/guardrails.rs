@@ -230,7 +230,7 @@ fn head(policy: &Policy, text: &str) -> Vec<Mistake> {
             "a guardrail only forbids, and this one permits",
         );
         mistakes
-            .push(mistake.help("permit by a grant, `[[task.NAME.grant]]`; write `forbid` here"));
+            .push(mistake.help("permit by a grant, `[[task.NAME.grant]]`; a guardrail forbids whatever is otherwise: `forbid(…) unless { … };`"));
     }
     for (name, value) in policy.annotations() {
         if !ANNOTATIONS.contains(&name) {

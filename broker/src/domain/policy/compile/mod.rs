@@ -58,6 +58,15 @@ pub(super) fn compile(
     })
 }
 
+/// What is wrong in files by themselves, whatever the installation's facts are.
+pub(super) fn errors_within(files: &[SourceFile]) -> Vec<Diagnostic> {
+    let (mut report, mut declared) = (Report::default(), Declarations::default());
+    for file in files {
+        read::policy_file(file, &mut declared, &mut report);
+    }
+    report.into_findings()
+}
+
 fn link(
     declared: &Declarations,
     installation: &Installation,
@@ -73,6 +82,7 @@ fn link(
     let identities = by_name(Kind::Identity, &declared.identities, report);
     let (verifiers, audiences_of) = workloads::verifiers(&audiences, installation, report);
     references::References {
+        sources: &sources,
         installation,
         credentials: &credentials,
         audiences: &audiences,

@@ -6,10 +6,11 @@ use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::installation::Installation;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::report::{Reference, Report};
-use crate::domain::policy::source::Place;
+use crate::domain::policy::source::{Place, SourceFile};
 
 /// What can be referred to.
 pub(super) struct References<'a> {
+    pub(super) sources: &'a [SourceFile],
     pub(super) installation: &'a Installation,
     pub(super) credentials: &'a Names<'a, DeclaredCredential>,
     pub(super) audiences: &'a Names<'a, DeclaredAudience>,
@@ -20,7 +21,10 @@ impl References<'_> {
     /// Puts declared names into the remedies that show how to refer to something.
     pub(super) fn settle(&self, report: &mut Report) {
         for (reference, finding) in report.take_references() {
-            let declared = match reference {
+            let by_uri = (reference == Reference::Audience)
+                .then(|| self.of_uri(&finding.place))
+                .flatten();
+            let declared = by_uri.or_else(|| match reference {
                 Reference::Credential => nearest(self.credentials, &finding.place),
                 Reference::Audience => nearest(self.audiences, &finding.place),
                 Reference::Environment => nearest(self.environments, &finding.place),
@@ -28,12 +32,27 @@ impl References<'_> {
                     let mut issuers = self.installation.issuers.iter();
                     issuers.next().map(|issuer| issuer.name.to_string())
                 }
-            };
+            });
             report.push(match declared {
                 Some(name) => with_name(finding, reference, &name),
                 None => finding,
             });
         }
+    }
+}
+
+impl References<'_> {
+    /// The audience whose URI stands at a place.
+    fn of_uri(&self, place: &Place) -> Option<String> {
+        let source = self.sources.iter().find(|file| file.name == place.file)?;
+        let written = std::str::from_utf8(source.bytes.get(place.span.clone())?).ok()?;
+        let written = written.trim_matches(['"', '\'', ' ']).trim_end_matches('/');
+        let is_it = |named: &&&Named<DeclaredAudience>| {
+            let uri = named.body.uri.as_ref();
+            uri.is_some_and(|uri| uri.value.trim_end_matches('/') == written)
+        };
+        let named = self.audiences.values().find(is_it)?;
+        Some(named.name.value.to_string())
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn verifiers(
 ) -> Verifiers {
     let mut by_audience: HashMap<Arc<str>, WorkloadIndex<()>> = HashMap::new();
     let mut by_workload = WorkloadIndex::new();
-    let mut seen: HashMap<&str, &Place> = HashMap::new();
+    let mut seen: HashMap<String, &Place> = HashMap::new();
     let forbidden: Vec<_> = installation
         .forbidden_audiences
         .iter()
@@ -126,8 +126,9 @@ pub(super) fn verifiers(
             let help = "remove the audience, or take it out of `forbidden_audiences` in the installation file";
             report.push(Diagnostic::error(place.clone(), message).help(help));
         }
-        if let Some(first) = seen.insert(uri, place) {
-            let message = format!("two audiences have the URI `{uri}`");
+        if let Some(first) = seen.insert(comparable(uri), place) {
+            let message =
+                format!("two audiences have the URI `{uri}`, or one that servers take for it");
             let twice = Diagnostic::error(place.clone(), message)
                 .help("keep one of them, with the verifiers of both")
                 .related(first.clone(), "first written here");

@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 use cedar_policy::{
     Expression, Policy, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
 };
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use miette::Diagnostic as _;
 use serde_json::Value;
 
@@ -201,12 +203,25 @@ fn validate(
             let mut mistake = Mistake::error(span, without_policy(&error.to_string()));
             mistake.help = type_help(&mistake.message, text)
                 .or_else(|| error.help().map(|help| help.to_string()));
+            if mistake.message.contains("AnyEntity") {
+                "`in` is for entities, and not for texts and numbers"
+                    .clone_into(&mut mistake.message);
+                mistake.span = 0..text.len();
+            } else if text.contains("date") && mistake.message.contains("or Long but saw String") {
+                mistake.help = before_date(text).or(mistake.help);
+            }
             mistake
         })
     });
     let mut mistakes: Vec<Mistake> = Vec::new();
     for mistake in errors {
-        if !mistakes.contains(&mistake) {
+        // Both sides of a comparison are told the same.
+        let is_of_type = mistake.message.starts_with("unexpected type");
+        let is_told = |other: &Mistake| {
+            let is_said = other.message == mistake.message && other.help == mistake.help;
+            *other == mistake || is_of_type && is_said
+        };
+        if !mistakes.iter().any(is_told) {
             mistakes.push(mistake);
         }
     }
@@ -231,11 +246,14 @@ fn validate(
 
 /// What to do about a wrong type.
 fn type_help(message: &str, text: &str) -> Option<String> {
-    let help = if message.contains("AnyEntity but saw Long")
-        || message.contains("AnyEntity> , or")
-        || message.contains("AnyEntity>, or")
-    {
+    let help = if message.contains("AnyEntity") {
         "ask whether a set has it: `[1, 2].contains(context.time.hour)`"
+    } else if message.contains("unrecognized entity type") || message.contains("entity type `") {
+        "the principal is a `Workload`, the resource a `Task`; environments, times and parameters stand in `context`"
+    } else if message.contains("expected String but saw Workload") {
+        "write `context.subject like \"spiffe://…\"`, or `context.path like \"/prod/*\"`"
+    } else if message.contains("expected String but saw Task") {
+        "write `context.task like \"ci/*\"`"
     } else if message.contains("types String and Workload") {
         "write `context.subject == \"spiffe://…\"`"
     } else if message.contains("not compatible") && text.contains("weekday") {
@@ -256,6 +274,24 @@ fn type_help(message: &str, text: &str) -> Option<String> {
         return None;
     };
     Some(help.to_owned())
+}
+
+/// The comparison of `context.time.date` with a date, as one of seconds.
+fn before_date(text: &str) -> Option<String> {
+    let is_comparison = |c: char| ['<', '>', '='].contains(&c);
+    let (_, behind) = text.split_once("context.time.date")?;
+    let operator: String = behind
+        .trim_start()
+        .chars()
+        .take_while(|c| is_comparison(*c))
+        .collect();
+    let (_, quoted) = behind.split_once('"')?;
+    let (date, _) = quoted.split_once('"')?;
+    let date: Date = date.parse().ok()?;
+    let second = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+    Some(format!(
+        "texts are not ordered: write `context.time.unix {operator} {second}`, in seconds since 1970"
+    ))
 }
 
 /// The text without the name that Cedar gave the policy.

@@ -205,7 +205,13 @@ impl Known<'_> {
             }
             ["context", "time", "hour"] => Unlike::range(literal, 0..=23),
             ["context", "time", "minute"] => Unlike::range(literal, 0..=59),
-            ["context", "time", "weekday"] => Unlike::range(literal, 1..=7),
+            ["context", "time", "weekday"] => {
+                let unlike = Unlike::range(literal, 1..=7)?;
+                Some(Unlike {
+                    help: "write from 1, which is Monday, to 7, which is Sunday".to_owned(),
+                    ..unlike
+                })
+            }
             ["context", "params", name] => {
                 Unlike::parameter(&(self.parameters)(name), name, literal)
             }

@@ -134,6 +134,10 @@ impl Said<'_> {
                 .split(|c: char| !c.is_alphanumeric())
                 .next()
                 .unwrap_or_default();
+            if word == "permit" || word == "allow" {
+                let help = "a guardrail only forbids: permit by a grant, or forbid whatever is otherwise, as in `forbid(…) unless { … };`";
+                return self.told(help);
+            }
             return self.replaced("write `forbid`: a guardrail only forbids", word, "forbid");
         }
         let is_statement = self.text.contains("forbid") || self.text.contains("permit");
@@ -192,12 +196,18 @@ impl Said<'_> {
             let value = self.rest().split(')').next()?.trim_end();
             return self.replaced("text stands between `\"`", value, &format!("\"{value}\""));
         }
-        if !self.message.starts_with("expected an entity uid") {
+        let is_list = self.message.starts_with("expected single entity uid");
+        if !is_list && !self.message.starts_with("expected an entity uid") {
             return None;
         }
         let literal = self.here();
+        if is_list {
+            return self.told("ask in a condition: `when { [\"deploy-docs\", \"build\"].contains(context.task) }`");
+        }
         let kind = if before.contains("resource") {
             TASK
+        } else if before.contains("action") {
+            return self.told("there is one action: write `action`, and nothing behind it");
         } else {
             WORKLOAD
         };
@@ -284,12 +294,27 @@ impl Said<'_> {
             _ => {}
         }
         let before = self.before();
+        if rest.starts_with("like") && before.trim_end().ends_with("not")
+            || word == "not"
+                && rest
+                    .trim_start_matches("not")
+                    .trim_start()
+                    .starts_with("like")
+        {
+            return self.told("put `!(` and `)` around it: `!(context.path like \"/prod/*\")`");
+        }
         let at = before.len().checked_sub("not ".len());
         if let Some(at) = at.filter(|_| before.ends_with("not ")) {
             return self.fixed("write `!`", at..before.len(), "!");
         }
         if word == "not" {
             return self.replaced("write `!`", "not ", "!");
+        }
+        if self.message.starts_with("invalid RHS of a `has`") {
+            let name = self.here().rsplit(" has ").next().unwrap_or_default();
+            return self.told(&format!(
+                "put a name with `-` in it between `\"`: `has \"{name}\"`"
+            ));
         }
         if self.message.contains("reserved") && word == "has" {
             return self.told("write `has` between the two, for instance `context.params has ref`");
@@ -326,6 +351,17 @@ impl Said<'_> {
                     self.span.clone(),
                     &right,
                 );
+            }
+            let word = here.to_ascii_lowercase();
+            if ["true", "false"].contains(&&*word) {
+                return self.fixed(&format!("write `{word}`"), self.span.clone(), &word);
+            }
+            if ["null", "none", "nil", "undefined"].contains(&&*word) {
+                return self.told("there is no such value: ask whether it is there, as in `context.params has ref`");
+            }
+            // `context.params.git-ref` is a difference.
+            if let Some(whole) = hyphenated(self.before(), here) {
+                return self.told(&format!("write `context.params[\"{whole}\"]`"));
             }
             let right = format!("\"{here}\"");
             return self.fixed(
@@ -383,6 +419,13 @@ impl Said<'_> {
             close,
         )
     }
+}
+
+/// The whole name of a parameter with `-` in it, of which `last` is the part behind the last one.
+fn hyphenated(before: &str, last: &str) -> Option<String> {
+    let (_, name) = before.rsplit_once("context.params.")?;
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    (name.ends_with('-') && name.chars().all(is_name)).then(|| format!("{name}{last}"))
 }
 
 /// What closes the innermost bracket that is open at the end.

@@ -40,6 +40,7 @@ impl FromStr for AudienceUri {
         let valid = (1..=MAX_URI_BYTES).contains(&text.len())
             && text.bytes().all(allowed)
             && !text.contains("${")
+            && !text.contains('*')
             && text.contains(':');
         if valid {
             Ok(Self(text.into()))
@@ -53,7 +54,7 @@ impl fmt::Display for InvalidAudience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "an audience is one URI of at most {MAX_URI_BYTES} bytes, without spaces and without anything to fill in"
+            "an audience is one URI of at most {MAX_URI_BYTES} bytes, without spaces, wildcards and anything to fill in"
         )
     }
 }

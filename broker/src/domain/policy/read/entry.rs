@@ -241,7 +241,13 @@ impl<'a> Entry<'a> {
     {
         match text.value.parse() {
             Ok(value) => Some(Located::new(value, text.place)),
-            Err(error) => self.unreadable(text.place, &error, T::meant(text.value), report),
+            Err(error) => match (T::meant(text.value), T::help(text.value)) {
+                (None, Some(help)) => {
+                    report.push(Diagnostic::error(text.place, error.to_string()).help(help));
+                    None
+                }
+                (meant, _) => self.unreadable(text.place, &error, meant, report),
+            },
         }
     }
 
@@ -292,6 +298,10 @@ impl<'a> Entry<'a> {
     fn converted(&self, expected: &str, found: &DeValue<'_>) -> Option<String> {
         let raw = self.text.content().get(self.value.span())?;
         match (expected, found) {
+            ("a list of strings", DeValue::String(text)) if text.contains(',') => {
+                let parts = text.split(',').map(|part| quoted(part.trim()));
+                Some(format!("[{}]", parts.collect::<Vec<_>>().join(", ")))
+            }
             ("a list of strings", DeValue::String(_)) => Some(format!("[{raw}]")),
             ("a string", DeValue::Array(items)) => {
                 let only = items.iter().next().filter(|_| items.len() == 1)?;

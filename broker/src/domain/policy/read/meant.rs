@@ -16,10 +16,14 @@ pub(super) trait Meant: Sized {
     fn meant(_text: &str) -> Option<String> {
         None
     }
+
+    /// What to do, where an example of something else would lead astray.
+    fn help(_text: &str) -> Option<String> {
+        None
+    }
 }
 
 impl Meant for ClaimText {}
-impl Meant for ValuePattern {}
 impl Meant for jiff::Timestamp {}
 
 impl Meant for AudienceUri {
@@ -33,6 +37,37 @@ impl Meant for AudienceUri {
             text.to_owned()
         };
         (is_host && meant.parse::<Self>().is_ok()).then_some(meant)
+    }
+}
+
+impl Meant for ValuePattern {
+    /// What is a wildcard elsewhere.
+    fn meant(text: &str) -> Option<String> {
+        let text = text.trim();
+        // `*` and `*-prod`, or `{main,release}`.
+        let meant = if let Some(rest) = text.strip_prefix('*') {
+            format!(".+{}", regex_lite::escape(rest))
+        } else {
+            let inner = text.strip_prefix('{')?.strip_suffix('}')?;
+            let parts = inner.split(',').map(str::trim);
+            parts.collect::<Vec<_>>().join("|")
+        };
+        meant.parse::<Self>().is_ok().then_some(meant)
+    }
+
+    fn help(text: &str) -> Option<String> {
+        let help = if ["(?=", "(?!", "(?<"].iter().any(|look| text.contains(look)) {
+            "a pattern looks neither ahead nor behind: say what a value is, or exclude values with `unless`"
+        } else if text.matches('(').count() > text.matches(')').count() {
+            "close the bracket with `)`"
+        } else if text.matches(')').count() > text.matches('(').count() {
+            "there is no `(` for `)`: remove it"
+        } else if text.matches('[').count() > text.matches(']').count() {
+            "close the bracket with `]`"
+        } else {
+            return None;
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -51,10 +86,18 @@ impl Meant for Shape {
 }
 
 impl Meant for ScopeTemplate {
-    /// `${ref}` is `${params.ref}`.
+    /// `${ref}` is `${params.ref}`, and so is what other languages write.
     fn meant(text: &str) -> Option<String> {
         const NO_PARAMETERS: [&str; 6] =
             ["subject", "workload", "environment", "task", "path", "time"];
+        let text = &*text
+            .trim()
+            .replace("${{", "${")
+            .replace("{{", "${")
+            .replace("}}", "}");
+        let text = &*text
+            .replace("${context.params.", "${params.")
+            .replace("${param.", "${params.");
         if NO_PARAMETERS
             .iter()
             .any(|name| text.contains(&format!("${{{name}}}")))
@@ -68,11 +111,49 @@ impl Meant for ScopeTemplate {
             .replace("${params. params.", "${params.")
             .replace("${params. ", "${params.")
             .replace(" }", "}");
-        (named != text && named.parse::<Self>().is_ok()).then_some(named)
+        named.parse::<Self>().is_ok().then_some(named)
+    }
+
+    fn help(text: &str) -> Option<String> {
+        let without = text
+            .split('}')
+            .map(|part| part.split("${").next().unwrap_or_default());
+        let help = if without
+            .collect::<String>()
+            .trim()
+            .contains(char::is_whitespace)
+        {
+            "write each scope as a text of its own, as in `[\"docs:read\", \"docs:write\"]`"
+        } else if text.contains("${") && !text.contains('}') {
+            "close what is filled in with `}`"
+        } else if text.contains("${params.") {
+            "a parameter is filled in as `${params.NAME}`, by the name that the task declares and with nothing else"
+        } else if text.contains("${") {
+            "only parameters of the task are filled in, as `${params.NAME}`"
+        } else {
+            return None;
+        };
+        Some(help.to_owned())
     }
 }
 
 impl Meant for WorkloadPattern {
+    fn help(text: &str) -> Option<String> {
+        let segments = || text.split('/').skip(3);
+        let help = if text.contains([',', ' ']) {
+            "write several workloads as a list, each a text of its own: `workload = [\"…\", \"…\"]`"
+        } else if text.starts_with("spiffe://")
+            && segments().any(|one| one.len() > 2 && one.contains('*'))
+        {
+            "name the workloads one by one, in a list: `*` is never a part of a segment"
+        } else if text.contains("/**/") {
+            "`**` stands at the end only: write one `*` for each segment, as in `/prod/*/docs`"
+        } else {
+            return None;
+        };
+        Some(help.to_owned())
+    }
+
     /// A pattern that names the same workloads as they are written.
     fn meant(text: &str) -> Option<String> {
         let text = text.trim();

@@ -76,6 +76,12 @@ pub(super) fn tables<'a>(text: &'a SourceText<'a>, report: &mut Report) -> Optio
         return Some(tables.into_inner());
     }
     report.set_partial();
+    if let Some(at) = conflict(text.content()) {
+        let message = "the file has marks of a merge that was not ended";
+        let help = "resolve the conflict: keep one side, and remove the lines of `<`, `=` and `>`";
+        report.push(Diagnostic::error(text.place(at..at + 7), message).help(help));
+        return None;
+    }
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     errors.sort_by_key(start);
     // Whatever follows an open bracket is taken for what it holds: errors there say nothing.
@@ -84,8 +90,20 @@ pub(super) fn tables<'a>(text: &'a SourceText<'a>, report: &mut Report) -> Optio
         errors.retain(|error| start(error) < unclosed.place.span.start);
     }
     let mut last_line = None;
+    // What stands below a table that is there already is there already, too.
+    let mut twice: Option<usize> = None;
     for error in errors {
         let place = text.place(error.span().unwrap_or(0..0));
+        let is_duplicate = error.message().contains("duplicate key");
+        if let Some(header) = twice {
+            if is_duplicate && !text.has_header_between(header, place.line) {
+                continue;
+            }
+            twice = None;
+        }
+        if is_duplicate && text.line_of(place.span.start).trim_start().starts_with('[') {
+            twice = Some(place.line);
+        }
         // One mistake makes a parser stumble several times on its line.
         if last_line.replace(place.line) == Some(place.line) {
             continue;
@@ -104,6 +122,15 @@ pub(super) fn tables<'a>(text: &'a SourceText<'a>, report: &mut Report) -> Optio
         report.push(unclosed);
     }
     None
+}
+
+/// Where git wrote two versions.
+fn conflict(content: &str) -> Option<usize> {
+    let mark = "<<<<<<<";
+    if content.starts_with(mark) {
+        return Some(0);
+    }
+    content.find(&format!("\n{mark}")).map(|at| at + 1)
 }
 
 fn finding(text: &SourceText<'_>, tables: &DeTable<'_>, error: &toml::de::Error) -> Diagnostic {

@@ -161,7 +161,7 @@ fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
         report,
     );
     let place = section.place.clone();
-    section.finish_with(|key, _| audit(key), report);
+    section.finish_with(|key, _| audit(key).or_else(|| elsewhere(key)), report);
     DeclaredGrant {
         is_whole: report.error_count() == errors,
         place,
@@ -173,6 +173,20 @@ fn grant(mut section: Section<'_>, report: &mut Report) -> DeclaredGrant {
         when,
         unless,
     }
+}
+
+/// Keys of other tables: in TOML, what stands below a header belongs to it.
+fn elsewhere(key: &str) -> Option<String> {
+    let help = match key {
+        "owner" | "purpose" | "max_duration" | "params" => {
+            format!("`{key}` belongs to the task: move it above the first grant")
+        }
+        "environment" | "audience" | "issuer" | "scopes" => {
+            format!("`{key}` belongs to the credential: write it below `[credential.NAME]`")
+        }
+        _ => return None,
+    };
+    Some(help)
 }
 
 /// Other words for a grant that lets nothing through.
@@ -257,6 +271,11 @@ fn max_live_jobs(entry: Entry<'_>, report: &mut Report) -> u32 {
 
 /// `[task.ci.build]` declares a key of the task `ci`; likely the task `ci/build` was meant.
 fn quoted_name(task: &str, key: &str, value: &DeValue<'_>) -> Option<String> {
+    if ["credential", "environment", "audience", "identity"].contains(&key) {
+        return Some(format!(
+            "write `[{key}.NAME]`, a table of its own: it belongs to no task"
+        ));
+    }
     let is_meant = matches!(value, DeValue::Table(_)) && is_name(key);
     is_meant.then(|| format!("names with `/` are quoted: `[task.\"{task}/{key}\"]`"))
 }

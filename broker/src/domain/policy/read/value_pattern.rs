@@ -45,9 +45,40 @@ fn surprise(pattern: &str, kind: &ParameterKind) -> Option<Surprise> {
         ));
     }
     let characters: Vec<_> = Characters::new(pattern).collect();
-    glob(pattern, &characters)
+    slashes(pattern)
+        .or_else(|| listed(pattern, &characters, kind))
+        .or_else(|| glob(pattern, &characters))
         .or_else(|| any_character(pattern, &characters))
         .or_else(|| impossible(&characters, kind))
+}
+
+/// `/^main$/`, as other languages write a regular expression.
+fn slashes(pattern: &str) -> Option<Surprise> {
+    let inner = pattern.strip_prefix('/')?.strip_suffix('/')?;
+    let inner = inner.strip_prefix('^').unwrap_or(inner);
+    Some(Surprise {
+        says: "no value begins and ends with `/`: the pattern is written without them".to_owned(),
+        help: String::new(),
+        meant: Some(inner.strip_suffix('$').unwrap_or(inner).to_owned()),
+    })
+}
+
+/// `main,release`, where no value has a comma.
+fn listed(pattern: &str, characters: &[(usize, char)], kind: &ParameterKind) -> Option<Surprise> {
+    let has_comma = characters.iter().any(|(_, character)| *character == ',');
+    // `{1,64}` is a number of times.
+    let is_list = has_comma && !pattern.contains('{') && !matches!(kind, ParameterKind::Text);
+    is_list.then(|| Surprise {
+        says: "no value of this type has a `,`: alternatives are joined by `|`".to_owned(),
+        help: String::new(),
+        meant: Some(
+            pattern
+                .split(',')
+                .map(str::trim)
+                .collect::<Vec<_>>()
+                .join("|"),
+        ),
+    })
 }
 
 /// `release/*` and `v*`, as file names are matched.
@@ -60,8 +91,14 @@ fn glob(pattern: &str, characters: &[(usize, char)]) -> Option<Surprise> {
     });
     let (before, at) = stars.next_back()?;
     let (head, tail) = pattern.split_at_checked(at)?;
-    let any = if before == '/' { "[^/]+" } else { ".*" };
-    let meant = format!("{head}{any}{}", tail.get(1..)?);
+    let tail = tail.get(1..)?;
+    let (any, tail) = match tail.strip_prefix('*') {
+        // `feature/**` is whatever lies below.
+        Some(tail) => (".+", tail),
+        None if before == '/' => ("[^/]+", tail),
+        None => (".*", tail),
+    };
+    let meant = format!("{head}{any}{tail}");
     Some(Surprise {
         says: format!("in a regular expression, `{before}*` is any number of `{before}`"),
         help: String::new(),
@@ -182,6 +219,9 @@ mod tests {
     fn tells_what_reads_like_something_else() {
         let table = [
             ("release/*", Some("release/[^/]+")),
+            ("feature/**", Some("feature/.+")),
+            ("/^main$/", Some("main")),
+            ("main,release", Some("main|release")),
             ("v*", Some("v.*")),
             ("feature-*", Some("feature-.*")),
             ("v1.2", Some(r"v1\.2")),

@@ -495,3 +495,29 @@ fn the_most_specific_identity_describes_a_workload() {
     let decision = decide(&policy, CI, "deploy-docs", &[MAIN], &[]);
     assert_eq!(decision.identity.as_deref(), Some("anybody"));
 }
+
+#[test]
+fn a_limit_that_is_no_shorter_is_not_said_to_have_shortened() {
+    let same = POLICY.replace("max_ttl = \"2m\"", "max_ttl = \"10m\"");
+    let decision = decide(&policy(&same), CI, "deploy-docs", &[MAIN], &[]);
+    let docs = decision
+        .credentials
+        .iter()
+        .find(|one| &*one.name == "docs-api")
+        .unwrap();
+    assert_eq!(docs.ceilings, []);
+}
+
+#[test]
+fn a_parameter_of_a_task_without_any_is_told_so() {
+    let decision = decide(
+        &policy(POLICY),
+        "spiffe://acme.example/dev/agents/a",
+        "agent/answer",
+        &[("x", "1")],
+        &[],
+    );
+    assert_eq!(denied(&decision).reason, Reason::ParameterUndeclared);
+    let failed = decision.grants[0].failed.as_ref().unwrap();
+    assert_eq!(failed.expected, "no parameters");
+}

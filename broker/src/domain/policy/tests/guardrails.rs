@@ -351,3 +351,58 @@ fn a_decision_says_what_shortened_each_lifetime() {
         ]
     );
 }
+
+#[test]
+fn guardrails_forbid_in_the_order_of_files_and_lines_and_are_all_named() {
+    let text = "@id(\"everybody\") forbid(principal, action, resource);\n\
+                @id(\"task\") forbid(principal, action, resource == Task::\"deploy-docs\");\n\
+                @id(\"workload\") forbid(principal == Workload::\"spiffe://acme.example/prod/ci/docs\", action, resource);";
+    let decision = decide(&guarded(text), CI, "deploy-docs", &[MAIN], &[]);
+    let names: Vec<_> = decision.guardrails.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["everybody", "task", "workload"]);
+    assert_eq!(
+        denied(&decision).explanation,
+        "guardrail `everybody` at guard.cedar:1 forbids it; others that forbid it: `task`, `workload`"
+    );
+    let text = "forbid(principal, action, resource) when { context.time.hour == 12 };";
+    let decision = decide(&guarded(text), CI, "deploy-docs", &[MAIN], &[]);
+    assert_eq!(
+        denied(&decision).explanation,
+        "guardrail `guard.cedar:1` at guard.cedar:1 forbids it (context.time.hour = 12)"
+    );
+}
+
+#[test]
+fn the_ceiling_of_an_environment_only_lowers_that_of_the_installation() {
+    let facts = |more: &str| installed(more).ceilings();
+    let table = [
+        ("", 3600, "installation max_ttl"),
+        (
+            "[ceiling.prod]\nmax_ttl = \"15m\"\n",
+            900,
+            "installation ceiling.prod",
+        ),
+        (
+            "[ceiling.prod]\nmax_ttl = \"2h\"\n",
+            3600,
+            "installation max_ttl",
+        ),
+        (
+            "[ceiling.prod]\nmax_ttl = \"1h\"\n",
+            3600,
+            "installation max_ttl",
+        ),
+        (
+            "[ceiling.dev]\nmax_ttl = \"15m\"\n",
+            3600,
+            "installation max_ttl",
+        ),
+    ];
+    for (more, seconds, by) in table {
+        assert_eq!(
+            facts(more).max_ttl("prod"),
+            (Duration::from_secs(seconds), by.to_owned()),
+            "{more}"
+        );
+    }
+}

@@ -15,7 +15,7 @@ use crate::domain::policy::report::Report;
 static BLANK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let name = "([A-Za-z0-9_-]+)";
     Regex::new(&format!(
-        r"\$?\{{\{{?\s*(?:params\.)?{name}\s*\}}?\}}|\$?params\.{name}"
+        r"[$%@]?\{{\{{?\s*(?:params\.)?{name}\s*\}}?\}}|[$%@]\(\s*(?:params\.)?{name}\s*\)|<(?:params\.)?{name}>|\$?params\.{name}"
     ))
     .ok()
 });
@@ -81,7 +81,7 @@ fn scopes(credential: &DeclaredCredential, report: &mut Report) {
             );
         }
         let Some(blank) = &*BLANK else { continue };
-        let filled = blank.replace_all(text, "$${params.$1$2}");
+        let filled = blank.replace_all(text, "$${params.$1$2$3$4}");
         if filled != text {
             let message =
                 format!("nothing is filled in to the scope `{text}`: it is taken as it stands");

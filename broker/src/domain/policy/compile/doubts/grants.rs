@@ -34,6 +34,7 @@ impl Grants<'_> {
         }
         for (position, grant) in grants.iter().enumerate() {
             wide(grant, report);
+            repeated(grant, report);
             self.max_ttl(grant, report);
             if grant.is_whole
                 && let Some(wider) = covering(grants, position, &tree)
@@ -166,6 +167,42 @@ fn listed(names: &BTreeSet<&str>) -> String {
         "no environment".to_owned()
     } else {
         names.join(" and ")
+    }
+}
+
+/// A workload of a list that another one of it is for already.
+fn repeated(grant: &DeclaredGrant, report: &mut Report) {
+    if grant.workloads.len() < 2 {
+        return;
+    }
+    let mut tree = PatternTree::new();
+    for (position, pattern) in grant.workloads.iter().enumerate() {
+        tree.insert(&pattern.value, position);
+    }
+    for (position, pattern) in grant.workloads.iter().enumerate() {
+        let covering = tree.covering(&pattern.value).into_iter();
+        // Of two that are the same, the later one is needless.
+        let is_wider = |other: &usize| {
+            let same = grant
+                .workloads
+                .get(*other)
+                .is_some_and(|one| one.value == pattern.value);
+            *other != position && (!same || *other < position)
+        };
+        let Some(wider) = covering
+            .filter(is_wider)
+            .min()
+            .and_then(|at| grant.workloads.get(at))
+        else {
+            continue;
+        };
+        let message = format!("`{}` is for these workloads already", wider.value);
+        let doubt = Diagnostic::warning(Lint::RepeatedWorkload, pattern.place.clone(), message);
+        report.push(
+            doubt
+                .help("remove it")
+                .related(wider.place.clone(), "it stands here"),
+        );
     }
 }
 

@@ -12,8 +12,8 @@ mod workloads;
 use super::environment_tree::EnvironmentTree;
 use super::names::Names;
 use crate::domain::policy::declared::{
-    Declarations, DeclaredAudience, DeclaredCredential, DeclaredIdentity, DeclaredTask, Located,
-    Named,
+    Declarations, DeclaredAudience, DeclaredCredential, DeclaredGrant, DeclaredIdentity,
+    DeclaredTask, Located, Named,
 };
 use crate::domain::policy::diagnostic::{Diagnostic, Severity};
 use crate::domain::policy::installation::Installation;
@@ -21,7 +21,7 @@ use crate::domain::policy::lint::Lint;
 use crate::domain::policy::pattern::WorkloadPattern;
 use crate::domain::policy::read::in_header;
 use crate::domain::policy::report::Report;
-use crate::domain::policy::snapshot::ANY_ENVIRONMENT;
+use crate::domain::policy::snapshot::{ANY_ENVIRONMENT, GrantMode};
 use crate::domain::policy::suggest::suggest;
 
 /// What people write who do not know yet whose it is.
@@ -92,12 +92,22 @@ pub(super) fn ceilings_of_nothing(
 }
 
 fn without_grants(task: &Named<DeclaredTask>, report: &mut Report) {
-    if !task.body.grants.is_empty() || report.is_partial() {
+    let is_enforced = |grant: &DeclaredGrant| grant.mode == GrantMode::Enforce;
+    if task.body.grants.iter().any(is_enforced) || report.is_partial() {
         return;
     }
-    let message = format!("nobody may do task `{}`: it has no grants", task.name.value);
+    let why = if task.body.grants.is_empty() {
+        "it has no grants"
+    } else {
+        "its grants are in audit mode, which lets nothing through"
+    };
+    let message = format!("nobody may do task `{}`: {why}", task.name.value);
     let name = in_header(&task.name.value);
-    let help = format!("add a `[[task.{name}.grant]]` with a workload and its credentials");
+    let help = if task.body.grants.is_empty() {
+        format!("add a `[[task.{name}.grant]]` with a workload and its credentials")
+    } else {
+        "remove `mode` from a grant once it has been tried out".to_owned()
+    };
     let place = task.name.place.clone();
     report.push(Diagnostic::warning(Lint::TaskWithoutGrants, place, message).help(help));
 }

@@ -19,6 +19,13 @@ pub(super) fn finding(
         return finding;
     }
     let found = found.help("keep one of them, or give one another name");
+    let found = match inner_of_single(line) {
+        Some(name) => Diagnostic {
+            message: format!("the table `{name}` stands there already"),
+            ..found
+        },
+        None => found,
+    };
     let first = if line.starts_with('[') {
         header_before(text.content(), span.start, |other| other == line)
     } else {

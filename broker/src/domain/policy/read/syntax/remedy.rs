@@ -27,6 +27,7 @@ impl Error<'_> {
             Self::header,
             Self::unquoted,
             Self::open_string,
+            Self::another_key,
             Self::quotes_within,
             Self::escape,
             Self::comma,
@@ -128,6 +129,40 @@ impl Error<'_> {
         } else {
             self.found().help(help)
         })
+    }
+
+    /// `owner = "a", purpose = "b"`.
+    fn another_key(&self) -> Option<Diagnostic> {
+        let rest = self.rest();
+        let separator = rest.chars().next().filter(|c| [',', ';'].contains(c))?;
+        let before = self.text.content().get(..self.span.start)?;
+        if !before.trim_end().ends_with(['"', '\'', ']', '}'])
+            && !before.ends_with(char::is_alphanumeric)
+        {
+            return None;
+        }
+        let behind = rest
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches([',', ';', ' ', '\t']);
+        let span = self.span.start..self.span.start + 1;
+        if behind.is_empty() || behind.starts_with('#') {
+            return Some(self.fixed(
+                &format!("remove the `{separator}`: a line ends without it"),
+                span,
+                "",
+            ));
+        }
+        let (key, _) = behind.split_once('=')?;
+        let is_key = !key.trim().is_empty()
+            && key
+                .trim()
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let len = rest.len() - rest.trim_start_matches([',', ';', ' ', '\t']).len();
+        let span = self.span.start..self.span.start + len;
+        is_key.then(|| self.fixed("write each key on a line of its own", span, "\n"))
     }
 
     /// `when = "a == "b""`.

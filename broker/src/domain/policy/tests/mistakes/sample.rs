@@ -15,7 +15,7 @@ workload = "spiffe://acme.example/prod/ci/*"
 credentials = ["docs-api", "ci-cache"]
 
 [[task.deploy-docs.grant]]
-workload = ["spiffe://acme.example/prod/ci/docs", "spiffe://acme.example/prod/**"]
+workload = ["spiffe://acme.example/shared/docs", "spiffe://acme.example/prod/**"]
 credentials = ["docs-api", "tickets-api"]
 max_ttl = "2m"
 max_live_jobs = 3

@@ -302,4 +302,55 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "max_live_jobs = 3",
         "when = \"context.environment == \"prod\"\"",
     ),
+    // What is written elsewhere.
+    (
+        "owner = \"agents@acme.example\"\npurpose",
+        "owner = \"agents@acme.example\", purpose",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "owner = \"agents@acme.example\";",
+    ),
+    (
+        "owner = \"agents@acme.example\"",
+        "<<<<<<< HEAD\nowner = \"agents@acme.example\"\n=======\nowner = \"docs@acme.example\"\n>>>>>>> main",
+    ),
+    (
+        "[audience.tickets]",
+        "[credential.dev-api]\nissuer = \"local\"\naudience = \"docs\"\nscopes = []\nttl = \"5m\"\nenvironment = \"dev\"\n\n[audience.tickets]",
+    ),
+    ("max_live_jobs = 3", "max_duration = \"10m\""),
+    ("max_live_jobs = 3", "scopes = [\"docs:read\"]"),
+    (
+        "[credential.docs-api]",
+        "[task.deploy-docs.credential.docs-api]",
+    ),
+    ("[\"blue\", \"green\"]", "\"blue,green\""),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "*"),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "*-prod"),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "{main,release}"),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "(?!main).*"),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "(main|release"),
+    ("refs/heads/(main|release/[a-z0-9.-]+)", "[a-z"),
+    ("repo:${params.ref}", "repo:${{ params.ref }}"),
+    ("repo:${params.ref}", "repo:{{ params.ref }} read"),
+    ("repo:${params.ref}", "repo:${context.params.ref}"),
+    ("repo:${params.ref}", "repo:${param.ref}"),
+    ("repo:${params.ref}", "repo:${params.Ref}"),
+    ("repo:${params.ref}", "repo:${params.ref:-main}"),
+    ("repo:${params.ref}", "repo:${params.ref} docs:write"),
+    (
+        "workload = \"spiffe://acme.example/prod/ci/*\"",
+        "workload = \"spiffe://acme.example/prod/ci/a, spiffe://acme.example/prod/ci/b\"",
+    ),
+    (
+        "spiffe://acme.example/prod/ci/*",
+        "spiffe://acme.example/prod/ci/docs-*",
+    ),
+    ("https://tickets.acme.example", "https://*.acme.example"),
+    ("https://tickets.acme.example", "https://docs.acme.example/"),
+    (
+        "audience = \"tickets\"",
+        "audience = \"https://tickets.acme.example/\"",
+    ),
 ];

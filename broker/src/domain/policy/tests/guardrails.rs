@@ -406,3 +406,29 @@ fn the_ceiling_of_an_environment_only_lowers_that_of_the_installation() {
         );
     }
 }
+
+#[test]
+fn a_ceiling_that_lowers_nothing_is_doubted() {
+    let table = [
+        ("[ceiling.prod]\nmax_ttl = \"15m\"\n", 0),
+        ("[ceiling.prod]\nmax_ttl = \"1h\"\n", 1),
+        ("[ceiling.prod]\nmax_ttl = \"2h\"\n", 1),
+        ("[ceiling.prod]\n", 1),
+        ("[ceiling.prod]\nissuers = [\"local\"]\n", 0),
+    ];
+    for (more, expected) in table {
+        let file = SourceFile::new(
+            "policy.toml",
+            POLICY
+                .replace("\"1h\"", "\"5m\"")
+                .replace("\"10m\"", "\"5m\"")
+                .as_bytes(),
+        );
+        let policy = Policy::compile(&[file], &installed(more)).unwrap();
+        let doubts = policy
+            .warnings()
+            .iter()
+            .filter(|one| one.lint == Some(Lint::UnusedCeiling));
+        assert_eq!(doubts.count(), expected, "{more}");
+    }
+}

@@ -63,12 +63,33 @@ impl Doubts<'_> {
     }
 }
 
+/// A ceiling that lowers nothing, as it is no lower than that of the installation, or empty.
+fn ceilings_without_effect(installation: &Installation, report: &mut Report) {
+    for (name, ceiling) in &installation.environment_ceilings {
+        let lowers = ceiling
+            .max_ttl
+            .is_some_and(|ttl| ttl < installation.max_ttl);
+        if lowers || ceiling.issuers.is_some() || ceiling.audiences.is_some() {
+            continue;
+        }
+        let message = match ceiling.max_ttl {
+            Some(_) => format!(
+                "`[ceiling.{name}]` lowers nothing: `max_ttl` of the installation is no higher"
+            ),
+            None => format!("`[ceiling.{name}]` is empty, and lowers nothing"),
+        };
+        let doubt = Diagnostic::warning(Lint::UnusedCeiling, ceiling.place.clone(), message);
+        report.push(doubt.help("lower it, or remove it"));
+    }
+}
+
 /// A ceiling for an environment that no policy declares holds nothing.
 pub(super) fn ceilings_of_nothing(
     installation: &Installation,
     environments: &Names<'_, Vec<Located<WorkloadPattern>>>,
     report: &mut Report,
 ) {
+    ceilings_without_effect(installation, report);
     for (name, ceiling) in &installation.environment_ceilings {
         if **name == *ANY_ENVIRONMENT || environments.contains_key(&**name) || report.is_partial() {
             continue;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -39,6 +40,7 @@ struct Script {
     calls: Mutex<Vec<Call>>,
     credentials: Mutex<Vec<Value>>,
     refusal: Mutex<Option<(u16, Value)>>,
+    knows_no_process: AtomicBool,
     close_state: Mutex<&'static str>,
     /// Lines of the event stream; an empty one ends it.
     events: watch::Sender<Vec<String>>,
@@ -61,6 +63,7 @@ impl FakeAgent {
             calls: Mutex::default(),
             credentials: Mutex::new(vec![credential("docs-api", "first", 1)]),
             refusal: Mutex::default(),
+            knows_no_process: AtomicBool::new(false),
             close_state: Mutex::new("confirmed"),
             events: watch::Sender::new(Vec::new()),
         });
@@ -150,6 +153,22 @@ impl FakeAgent {
         *self.script.close_state.lock().unwrap() = "pending";
     }
 
+    /// Ties jobs to no process from now on: it looks only once the process is gone.
+    pub(super) fn look_too_late(&self) {
+        self.script.knows_no_process.store(true, Ordering::Relaxed);
+    }
+
+    /// Announces that the lease of `docs-api` is renewed no more; its token is good for this long.
+    pub(super) fn renew_no_more(&self, reason: &str, seconds: f64) {
+        let mut credential = credential("docs-api", "last", 1);
+        credential["expires_in"] = json!(seconds);
+        let why = json!({"name": "", "lease": credential["lease"], "reason": reason, "detail": "no more"});
+        let event =
+            json!({"event": "credentials", "credentials": [credential], "not_renewed": [why]});
+        self.script.tell(event.to_string());
+        self.script.tell(event.to_string());
+    }
+
     /// Announces a renewed token.
     pub(super) fn renew(&self, name: &str, token: &str) {
         let event = json!({"event": "credentials", "credentials": [credential(name, token, 2)]});
@@ -198,6 +217,15 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
             None => respond(201, &script.job()),
         },
         ("POST", "credentials") | ("GET", JOB) => respond(200, &script.job()),
+        ("POST", "anchors") if script.knows_no_process.load(Ordering::Relaxed) => {
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            let pid = i32::try_from(asked["pid"].as_i64().unwrap()).unwrap();
+            tokio::task::spawn_blocking(move || wait_for_the_end_of(pid))
+                .await
+                .unwrap();
+            let detail = format!("pid: {pid} is no live process");
+            respond(400, &json!({"detail": detail, "reason": "REQUEST_INVALID"}))
+        }
         ("POST", "anchors") => respond(204, &Value::Null),
         ("GET", "events") => events(&script),
         ("GET", "jobs") => {
@@ -212,6 +240,16 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
         }
         _ => respond(404, &json!({"title": line, "reason": "JOB_UNKNOWN"})),
     }
+}
+
+fn wait_for_the_end_of(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    let process = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    let mut ends = [rustix::event::PollFd::new(
+        &process,
+        rustix::event::PollFlags::IN,
+    )];
+    rustix::event::poll(&mut ends, None).unwrap();
 }
 
 fn respond(status: u16, body: &Value) -> Response {

@@ -124,6 +124,14 @@ fn the_job_is_tied_to_both_processes_and_closed_with_the_exit_code() {
 }
 
 #[test]
+fn a_command_that_is_over_before_the_job_is_tied_to_it_is_nothing_to_warn_of() {
+    let agent = FakeAgent::start();
+    agent.look_too_late();
+    let output = agent.run(&[], &["sh", "-c", "exit 5"]).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(5), ""));
+}
+
+#[test]
 fn a_credential_is_put_into_a_variable_only_when_asked_for_by_name() {
     let agent = FakeAgent::start();
     let output = agent
@@ -163,7 +171,7 @@ fn a_denial_says_why_what_to_try_and_where_the_whole_why_is() {
     insta::assert_snapshot!(stderr(&output), @r"
     error: the job was not opened: TASK_NOT_GRANTED
       why: no grant lets this workload do this task
-      try: ask the task's owner for a grant, and check the task's name; the whole why: `taskpass audit show dec_7`
+      try: ask the task's owner for a grant, and check the task's name; an operator sees why: `taskpass audit show dec_7`
     ");
     assert!(agent.nothing_is_left());
 }

@@ -148,6 +148,32 @@ fn an_early_end_terminates_the_command_where_that_was_asked_for() {
 }
 
 #[test]
+fn a_credential_that_is_not_renewed_is_told_once_and_its_file_goes_when_it_expires() {
+    let agent = FakeAgent::start();
+    let running = Running::start(agent.run(&[], &["sh", "-c", WAITER]));
+    let eyes = Eyes::on(&running.files, inotify::WatchFlags::DELETE);
+    agent.renew_no_more("TASK_NOT_GRANTED", 0.2);
+    eyes.see("docs-api");
+    running.signal(Signal::TERM);
+    let (code, _, err) = running.finish();
+    assert_eq!(code, Some(9));
+    let told = "credential `docs-api` is not renewed (TASK_NOT_GRANTED): no more";
+    assert_eq!(err.matches(told).count(), 1, "{err}");
+    assert!(agent.nothing_is_left());
+}
+
+#[test]
+fn a_credential_that_is_taken_back_terminates_the_command_where_that_was_asked_for() {
+    let agent = FakeAgent::start();
+    let options = ["--on-revoke", "terminate"];
+    let running = Running::start(agent.run(&options, &["sh", "-c", WAITER]));
+    agent.renew_no_more("LEASE_ENDED", 200.0);
+    let (code, out, err) = running.finish();
+    assert_eq!((code, out.as_str()), (Some(9), "got TERM\n"));
+    assert!(err.contains("is not renewed (LEASE_ENDED)"), "{err}");
+}
+
+#[test]
 fn an_end_that_comes_with_the_commands_own_is_not_early() {
     let agent = FakeAgent::start();
     let mut command = agent.run(

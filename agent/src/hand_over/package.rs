@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use taskpass_proto::ids::JobId;
+use taskpass_proto::reason::Reason;
 use taskpass_proto::v1;
 use taskpass_proto::v1::revocability::Kind;
 
 use crate::callers::Peer;
 use crate::clock::Instant;
-use crate::job::held::{Held, Token};
+use crate::job::held::{Held, NotRenewed, Token};
 use crate::job::secret::Secret;
 use crate::job::view::JobView;
 use crate::local_api::connection::Parked;
@@ -81,6 +82,14 @@ struct HandedCredential {
     renew_at: Instant,
     failures: u32,
     refused: bool,
+    #[serde(default)]
+    refused_why: Option<HandedRefusal>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct HandedRefusal {
+    reason: String,
+    message: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,7 +201,11 @@ impl HandedCredential {
                 held.renew_at
             },
             failures: held.failures,
-            refused: held.refused,
+            refused: held.refused.is_some(),
+            refused_why: held.refused.as_ref().map(|why| HandedRefusal {
+                reason: why.reason.code().to_owned(),
+                message: why.message.clone(),
+            }),
         }
     }
 
@@ -205,7 +218,21 @@ impl HandedCredential {
             renew_at: self.renew_at,
             renewing: false,
             failures: self.failures,
-            refused: self.refused,
+            refused: self
+                .refused
+                .then(|| HandedRefusal::into_held(self.refused_why)),
+        }
+    }
+}
+
+impl HandedRefusal {
+    /// An older agent says that there was a refusal, and not which.
+    fn into_held(handed: Option<Self>) -> NotRenewed {
+        let (reason, message) =
+            handed.map_or_else(Default::default, |why| (why.reason, why.message));
+        NotRenewed {
+            reason: Reason::from_code(&reason).unwrap_or(Reason::Unspecified),
+            message,
         }
     }
 }

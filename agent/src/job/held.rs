@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use taskpass_proto::ids::JobId;
+use taskpass_proto::reason::Reason;
+use taskpass_proto::refusal::Refusal;
 use taskpass_proto::time::from_wire;
 use taskpass_proto::v1;
 use zeroize::Zeroizing;
@@ -32,8 +34,17 @@ pub struct Held {
     pub renewing: bool,
     /// How many renewals have failed since the last good one.
     pub failures: u32,
-    /// Whether the broker has said that it will not be renewed.
-    pub refused: bool,
+    /// Why the broker will not renew it, once it has said so.
+    pub refused: Option<NotRenewed>,
+}
+
+/// Why a credential is renewed no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRenewed {
+    /// The broker's reason.
+    pub reason: Reason,
+    /// Its words.
+    pub message: String,
 }
 
 /// A token and what is known of it.
@@ -91,7 +102,7 @@ impl Held {
             },
             renewing: false,
             failures: 0,
-            refused: false,
+            refused: None,
         })
     }
 
@@ -105,13 +116,13 @@ impl Held {
             renew_at: now,
             renewing: false,
             failures: 0,
-            refused: false,
+            refused: None,
         }
     }
 
     /// Whether a renewal is due.
     pub fn is_due(&self, now: Instant) -> bool {
-        !self.renewing && !self.refused && self.renew_at <= now
+        !self.renewing && self.refused.is_none() && self.renew_at <= now
     }
 
     /// Drops a token that has ended. Says whether it did.
@@ -129,6 +140,14 @@ impl Held {
     /// Has its generation journalled.
     pub fn remember(&self, job: JobId, journal: &Journal) {
         journal.lease(job, &self.lease, self.generation);
+    }
+
+    /// The broker renews it no more.
+    pub fn give_up(&mut self, refusal: &Refusal) {
+        self.refused = Some(NotRenewed {
+            reason: refusal.reason,
+            message: refusal.message.clone(),
+        });
     }
 
     /// A renewal failed and may succeed later.

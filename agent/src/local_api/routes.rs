@@ -184,9 +184,9 @@ async fn renew(
     local.jobs.renew_now(id, uid).await?;
     let renewed = view.wait_for(|view| {
         let next = |(lease, generation): &(String, u32)| {
-            view.credentials
-                .iter()
-                .any(|held| held.lease == *lease && (held.generation > *generation || held.refused))
+            view.credentials.iter().any(|held| {
+                held.lease == *lease && (held.generation > *generation || held.refused.is_some())
+            })
         };
         view.stage != crate::job::view::Stage::Open || before.iter().all(next)
     });

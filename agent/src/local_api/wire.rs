@@ -247,7 +247,15 @@ pub fn event(view: &JobView, now: Instant) -> Option<Value> {
     match view.stage {
         Stage::Opening => None,
         Stage::Open => {
-            Some(json!({ "event": "credentials", "credentials": credentials(view, now) }))
+            let mut event =
+                json!({ "event": "credentials", "credentials": credentials(view, now) });
+            let not_renewed: Vec<Value> = view.credentials.iter().filter_map(not_renewed).collect();
+            if let Some(members) = event.as_object_mut()
+                && !not_renewed.is_empty()
+            {
+                members.insert("not_renewed".into(), not_renewed.into());
+            }
+            Some(event)
         }
         Stage::Closing(cause) => Some(json!({ "event": "ended", "cause": cause_word(cause) })),
         Stage::Ended(cause) => Some(json!({ "event": "ended", "cause": cause.map(cause_word) })),
@@ -276,6 +284,18 @@ fn credential(held: &Held, now: Instant) -> Option<Value> {
         "scopes": token.scopes,
         "audience": token.audience,
         "revocability": revocability(&token.revocability),
+    }))
+}
+
+/// A credential that the broker renews no more. It may be valid for a while, and its name is not known after a
+/// restart of the agent.
+fn not_renewed(held: &Held) -> Option<Value> {
+    let why = held.refused.as_ref()?;
+    Some(json!({
+        "name": held.name,
+        "lease": held.lease,
+        "reason": why.reason.code(),
+        "detail": why.message,
     }))
 }
 

@@ -209,9 +209,24 @@ pub(crate) struct Event {
     /// The newest credentials.
     #[serde(default)]
     pub(crate) credentials: Vec<Credential>,
+    /// Those that the broker renews no more.
+    #[serde(default)]
+    pub(crate) not_renewed: Vec<NotRenewed>,
     /// Why the job ended.
     #[serde(default)]
     pub(crate) cause: Option<String>,
+}
+
+/// A credential that the broker renews no more.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct NotRenewed {
+    /// The id of its lease.
+    pub(crate) lease: String,
+    /// The stable reason.
+    pub(crate) reason: String,
+    /// The same in words.
+    #[serde(default)]
+    pub(crate) detail: String,
 }
 
 /// A refusal (RFC 9457).

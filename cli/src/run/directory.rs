@@ -77,6 +77,14 @@ impl Directory {
             .map_err(|error| failed(error.to_string()))
     }
 
+    /// Removes a credential's file.
+    pub(super) fn remove(&self, name: &str) {
+        // A name that is none has no file either.
+        if let Ok(name) = credential_name(name) {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+    }
+
     /// Removes the files and keeps the directory.
     pub(super) fn clear(&self) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {

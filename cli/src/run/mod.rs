@@ -4,12 +4,14 @@
 //! - [`standing_keys`]: what the environment should not hold (pure)
 //! - [`opening`]: opens the job, and waits for the broker where that was asked for
 //! - [`directory`]: the credential files, on memory-backed storage
+//! - [`kept`]: which of them are worth keeping, and until when (pure)
 //! - [`signals`]: which signals are passed on to the command
 //! - [`watch`]: follows the job's changes
 //! - [`supervisor`]: starts the command, stays beside it, and cleans up after it
 
 mod arguments;
 mod directory;
+mod kept;
 mod opening;
 mod signals;
 mod standing_keys;

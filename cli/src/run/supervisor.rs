@@ -1,21 +1,23 @@
 //! Starts the command, stays beside it, and cleans up after it.
 
+use std::future::pending;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getuid};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::local::Agent;
-use crate::local::wire::{Credential, OpenedJob, Progress};
+use crate::local::wire::{Credential, NotRenewed, OpenedJob, Progress};
 use crate::output::{Output, printable};
 use crate::run::arguments::{Arguments, OnRevoke, Plan};
 use crate::run::directory::{Directory, usual_places};
+use crate::run::kept::{Kept, Over};
 use crate::run::signals::{self, Signals};
 use crate::run::watch::{Change, Watch};
 use crate::run::{opening, standing_keys};
@@ -37,6 +39,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Signals::catch().map_err(|error| Failure::new("cannot catch signals").why(error))?;
     let usual = usual_places(&context.environment, getuid().as_raw());
     let directory = Directory::create(&plan.place, &usual)?;
+    let opened = Instant::now();
     let job = tokio::select! {
         opened = opening::open(&agent, &plan.job, plan.patience, &context.output) => opened?,
         // A job that opens after this ends with this process, which is its anchor.
@@ -48,6 +51,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         output: &context.output,
         job: &job,
         directory: &directory,
+        opened,
     };
     let outcome = supervisor.command(&mut signals).await;
     drop(directory);
@@ -62,6 +66,8 @@ struct Supervisor<'a> {
     output: &'a Output,
     job: &'a OpenedJob,
     directory: &'a Directory,
+    /// Before the job was asked for: a credential never seems to live longer than it does.
+    opened: Instant,
 }
 
 impl Supervisor<'_> {
@@ -78,7 +84,7 @@ impl Supervisor<'_> {
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
             .ok_or_else(|| Failure::new("the command has no process id"))?;
-        self.tie(command).await;
+        self.tie(&mut child, command).await;
         let status = self.stay(&mut child, command, signals).await;
         status
             .map(Exit::of_command)
@@ -114,10 +120,14 @@ impl Supervisor<'_> {
     }
 
     /// Ties the job to the command too, so that it ends with the command even if this process is stopped.
-    async fn tie(&self, command: Pid) {
+    async fn tie(&self, child: &mut Child, command: Pid) {
         let pid = u32::try_from(command.as_raw_nonzero().get()).unwrap_or(0);
         // INVARIANT: nobody has waited for the command yet, so its id is still its own.
-        if let Err(error) = self.agent.add_anchor(&self.job.job, pid).await {
+        let Err(error) = self.agent.add_anchor(&self.job.job, pid).await else {
+            return;
+        };
+        // A command that has exited meanwhile is no process to tie to, and needs none.
+        if !matches!(child.try_wait(), Ok(Some(_))) {
             self.output.warn(&printable(&format!(
                 "the job is tied to `taskpass run` only, not to the command: {error}"
             )));
@@ -132,7 +142,9 @@ impl Supervisor<'_> {
         signals: &mut Signals,
     ) -> io::Result<ExitStatus> {
         let mut watch = Watch::new(self.agent.clone(), self.job.job.clone());
+        let mut kept = Kept::new(&self.job.credentials, self.opened);
         loop {
+            let next_end = kept.next_end();
             let change = tokio::select! {
                 biased;
                 status = child.wait() => return status,
@@ -141,11 +153,25 @@ impl Supervisor<'_> {
                     continue;
                 }
                 change = watch.next() => change,
+                () = until(next_end) => {
+                    self.give_up(kept.take_over(Instant::now()), command);
+                    continue;
+                }
             };
             match change {
-                Change::Credentials(credentials) => self.renew(&credentials),
+                Change::Credentials(credentials, not_renewed) => {
+                    let now = Instant::now();
+                    self.renew(&credentials);
+                    kept.renewed(&credentials, now);
+                    for why in not_renewed {
+                        if let Some(name) = kept.refused(&why, now) {
+                            self.not_renewed(&name, &why);
+                        }
+                    }
+                }
                 Change::Ended(cause) => {
                     self.directory.clear();
+                    kept.clear();
                     // The job ends with the command too, and that news may be faster than the exit status.
                     if let Ok(status) = timeout(GRACE, child.wait()).await {
                         return status;
@@ -161,6 +187,38 @@ impl Supervisor<'_> {
             if let Err(failure) = self.directory.put(credential) {
                 self.output.warn(&failure.summary());
             }
+        }
+    }
+
+    fn not_renewed(&self, name: &str, why: &NotRenewed) {
+        let NotRenewed { reason, detail, .. } = why;
+        let colon = if detail.is_empty() { "" } else { ": " };
+        let next = match self.plan.on_revoke {
+            OnRevoke::Warn => "the command goes on without it (--on-revoke terminate would end it)",
+            OnRevoke::Terminate => "the command gets SIGTERM then",
+        };
+        self.output.warn(&printable(&format!(
+            "credential `{name}` is not renewed ({reason}){colon}{detail}; its file is removed when it is \
+             worth nothing any more; {next}"
+        )));
+    }
+
+    /// Removes the files of credentials that are worth nothing any more.
+    fn give_up(&self, over: Vec<Over>, command: Pid) {
+        let mut for_good = false;
+        for one in over {
+            self.directory.remove(&one.name);
+            for_good |= one.for_good;
+            if !one.for_good {
+                self.output.warn(&printable(&format!(
+                    "credential `{}` has expired before it could be renewed; its file is removed, and comes \
+                     back with the next renewal",
+                    one.name
+                )));
+            }
+        }
+        if for_good && self.plan.on_revoke == OnRevoke::Terminate {
+            signals::send(Signal::TERM, command);
         }
     }
 
@@ -191,6 +249,14 @@ impl Supervisor<'_> {
             Exit::NotFound => failure.remedy("check the command's name and your PATH"),
             _ => failure.remedy("check that it is a program, and that you may execute it"),
         }
+    }
+}
+
+/// Waits for a point in time; for ever where there is none.
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => pending().await,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::local::events::Events;
-use crate::local::wire::{Credential, Event};
+use crate::local::wire::{Credential, Event, NotRenewed};
 use crate::local::{Agent, LocalError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -15,8 +15,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A change of the job.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// There are newer credentials.
-    Credentials(Vec<Credential>),
+    /// The credentials as they stand now, and those of which no newer ones will come.
+    Credentials(Vec<Credential>, Vec<NotRenewed>),
     /// The job has ended, for this cause where it is known.
     Ended(Option<String>),
 }
@@ -109,8 +109,8 @@ fn away(pause: Duration) -> State {
 fn read(event: Event) -> Option<Change> {
     match event.kind.as_str() {
         "ended" => Some(Change::Ended(event.cause)),
-        _ if event.credentials.is_empty() => None,
-        _ => Some(Change::Credentials(event.credentials)),
+        _ if event.credentials.is_empty() && event.not_renewed.is_empty() => None,
+        _ => Some(Change::Credentials(event.credentials, event.not_renewed)),
     }
 }
 

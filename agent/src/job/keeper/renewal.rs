@@ -147,7 +147,7 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
         (Reason::LeaseEnded | Reason::LeaseUnknown, _) => {
             tracing::warn!(lease.id = held.lease, "the lease is over");
             held.token = None;
-            held.refused = true;
+            held.give_up(refusal);
             false
         }
         _ => {
@@ -156,7 +156,7 @@ fn renewal_failed(held: &mut Held, error: &CallError, now: Instant, spread: f64)
                 error.reason = refusal.reason.code(),
                 "not renewed; the credential is served until its end"
             );
-            held.refused = true;
+            held.give_up(refusal);
             false
         }
     }

@@ -116,6 +116,8 @@ async fn a_renewal_that_is_refused_for_good_is_not_asked_again_and_the_token_ser
         assert!(has_token(&view), "{reason:?}");
         pass(seconds(600)).await;
         assert!(!has_token(&view), "{reason:?}");
+        let why = view.borrow().credentials[0].refused.clone();
+        assert_eq!(why.map(|why| why.reason), Some(reason));
         assert_eq!(node.broker.renews().len(), 1, "{reason:?}");
         assert_eq!(view.borrow().stage, Stage::Open, "{reason:?}");
     }

@@ -3,6 +3,7 @@
 mod admin;
 mod bench;
 mod daemons;
+mod dev;
 mod fake_agent;
 mod fake_broker;
 mod help;

@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use taskpass_identity::SpiffeId;
 
 use crate::context::Context;
 use crate::daemon;
-use crate::dev::{self, Options, Running};
+use crate::dev::{self, Folder, Options, Running};
 use crate::durations;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::LogArguments;
 use crate::service_manager::ServiceManager;
+use crate::stage::{self, Ports};
 
 const LONG_ABOUT: &str = "\
 Runs a broker, an agent and a certificate authority in one process, for development: real mutual TLS, a \
@@ -45,13 +47,16 @@ Exit codes:
     after_long_help = EXAMPLES
 )]
 pub(crate) struct Arguments {
-    /// The folder [default: $`XDG_STATE_HOME/taskpass/dev`, or ~/.local/state/taskpass/dev]
-    #[arg(long, value_name = "DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "The folder [default: `$XDG_STATE_HOME/taskpass/dev`, else `~/.local/state/taskpass/dev`]"
+    )]
     dir: Option<PathBuf>,
 
     /// The path of the workload that you are; more of them are known to the Workload API
-    #[arg(long, value_name = "PATH", default_value = "ci/docs")]
-    workload: Vec<String>,
+    #[arg(long, value_name = "PATH", default_value = "ci/docs", value_parser = workload)]
+    workload: Vec<SpiffeId>,
 
     /// How long SVIDs live; they are renewed at half of it
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = svid_ttl)]
@@ -78,10 +83,11 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         .map_err(|error| Failure::new("cannot find the folder").why(error))?;
     arguments.log.start()?;
     let options = Options {
-        folder,
+        // INVARIANT: taken before anything is written, so that nothing of a running one is spoilt.
+        folder: Folder::take(&folder)?,
         workloads: arguments.workload,
         svid_ttl: arguments.svid_ttl,
-        free_ports: arguments.free_ports,
+        ports: ports(arguments.free_ports)?,
     };
     let manager = ServiceManager::of(&context.environment);
     daemon::run("`taskpass dev`", &manager, |shutdown, ready| {
@@ -91,6 +97,29 @@ pub(crate) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
         };
         dev::run(options, shutdown, greet)
     })
+}
+
+/// Where to listen; the fixed ports must be free.
+fn ports(free: bool) -> Result<Ports, Failure> {
+    if free {
+        return Ports::free()
+            .map_err(|error| Failure::new("cannot find ports to listen on").why(error));
+    }
+    let ports = dev::ports();
+    match ports.taken() {
+        None => Ok(ports),
+        Some((address, error)) => Err(Failure::new(format!("cannot listen on {address}"))
+            .why(error)
+            .remedy("stop what listens there, or take free ports and a new folder: --free-ports --dir DIR")),
+    }
+}
+
+/// The workload of a path below the trust domain.
+fn workload(path: &str) -> Result<SpiffeId, String> {
+    if let Some(rest) = path.strip_prefix('/') {
+        return Err(format!("write it without the leading `/`: `{rest}`"));
+    }
+    stage::workload(path).map_err(|error| format!("{error}; write it as `ci/docs`"))
 }
 
 /// At least ten seconds, so that programs get to know an SVID before it is replaced.

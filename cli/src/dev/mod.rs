@@ -2,7 +2,13 @@
 //!
 //! Real mutual TLS, a real store that survives, real policy files that reload; no root token, nothing to
 //! unseal. Everything lies in one folder that is private to its owner.
+//!
+//! - [`folder`]: taken by one process at a time, before anything is written
+//! - [`sample`]: the policy to begin with
+//! - [`workload_api`]: SVIDs for other SPIFFE programs
 
+mod folder;
+mod sample;
 mod workload_api;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,27 +23,26 @@ use tokio::task::JoinSet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo;
 use crate::stage::files::{AgentFile, BrokerFile};
 use crate::stage::{self, Ports, Stage, StageError};
 
+pub(crate) use folder::Folder;
 use workload_api::{DevWorkloadApi, Told};
 
 /// The agent's name: of its socket, its files and its state.
 const AGENT: &str = "agent";
 
 /// What `taskpass dev` was asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Options {
     /// The folder that everything lies in.
-    pub(crate) folder: PathBuf,
-    /// The paths of the workloads that local callers are, `ci/docs` for the sample policy: the agent
-    /// speaks for the first, the Workload API knows all.
-    pub(crate) workloads: Vec<String>,
+    pub(crate) folder: Folder,
+    /// The workloads that local callers are: the agent speaks for the first, the Workload API knows all.
+    pub(crate) workloads: Vec<SpiffeId>,
     /// How long SVIDs live.
     pub(crate) svid_ttl: Duration,
-    /// Whether to listen on free ports instead of the fixed ones.
-    pub(crate) free_ports: bool,
+    /// Where the broker listens.
+    pub(crate) ports: Ports,
 }
 
 /// Why it did not run.
@@ -46,9 +51,9 @@ pub(crate) enum DevError {
     /// The folder could not be set up.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// The workload's path is none.
-    #[error("`--workload`: {0}")]
-    Workload(#[from] taskpass_identity::spiffe_id::InvalidSpiffeId),
+    /// A name that this program made up is none.
+    #[error(transparent)]
+    Id(#[from] taskpass_identity::spiffe_id::InvalidSpiffeId),
     /// No workload at all.
     #[error("name at least one workload: `--workload ci/docs`")]
     NoWorkload,
@@ -89,20 +94,16 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
     greet: impl FnOnce(&Running),
 ) -> Result<(), DevError> {
-    let mut stage = Stage::open(&options.folder)?;
-    stage.authority.svid_lifetime = options.svid_ttl;
-    let (policy, installation) = demo::sample_policy();
-    stage.write_policy(&policy, installation)?;
-    let paths = options.workloads.iter();
-    let workloads: Vec<SpiffeId> = paths
-        .map(|path| stage::workload(path))
-        .collect::<Result<_, _>>()?;
+    let Options {
+        folder,
+        workloads,
+        svid_ttl,
+        ports,
+    } = options;
+    let mut stage = Stage::open(folder.path())?;
+    stage.authority.svid_lifetime = svid_ttl;
     let workload = workloads.first().ok_or(DevError::NoWorkload)?;
-    let ports = if options.free_ports {
-        Ports::free()?
-    } else {
-        ports()
-    };
+    sample::write(&stage, workload)?;
     let (broker, agent, running) = configure(&stage, workload, ports)?;
     let first = workload_api::issue(&stage.authority, &workloads)?;
     let (api, told) = DevWorkloadApi::bind(stage.folder(), first)?;
@@ -139,7 +140,7 @@ pub(crate) async fn run(
 }
 
 /// Fixed ports, as a real broker has them.
-fn ports() -> Ports {
+pub(crate) fn ports() -> Ports {
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     Ports {
         workload: local(8440),

@@ -73,6 +73,13 @@ pub(crate) enum StageError {
 }
 
 impl Ports {
+    /// The first of them that cannot be listened on now, and why.
+    pub(crate) fn taken(&self) -> Option<(SocketAddr, io::Error)> {
+        [self.workload, self.public, self.operations]
+            .into_iter()
+            .find_map(|address| Some((address, TcpListener::bind(address).err()?)))
+    }
+
     /// Three ports that nobody listens on at the moment.
     pub(crate) fn free() -> Result<Self, StageError> {
         // Held together, so that the three differ.
@@ -125,6 +132,11 @@ impl Stage {
         let path = self.folder.join("broker.toml");
         write(&path, broker.to_toml(&id).as_bytes())?;
         Ok(path)
+    }
+
+    /// Writes the policy in the place of another.
+    pub(crate) fn replace_policy(&self, policy: &str) -> Result<(), StageError> {
+        write(&self.folder.join("policy/policy.toml"), policy.as_bytes())
     }
 
     /// Writes the policy and the installation's facts, unless they are there.

@@ -19,12 +19,15 @@ however it ends.";
 
 const EXAMPLES: &str = "\
 Examples:
-  taskpass run --task deploy-docs --param ref=main -- ./deploy.sh
+  taskpass run --task deploy-docs --param ref=refs/heads/main -- ./deploy.sh
   curl -H \"Authorization: Bearer $(taskpass token --task read-tickets)\" https://tickets.acme.example
   taskpass status
   taskpass audit list --job job_01k8m5v4x8e2rr9t6cz1j3q7yd
 
-`taskpass help COMMAND` shows a command with examples, `taskpass help exit-codes` the exit codes.";
+`taskpass help COMMAND` shows a command with examples, `taskpass help exit-codes` the exit codes.
+
+`--output json` changes only the errors of `agent`, `broker`, `dev`, `demo` and `run`, and of what
+writes a document as it is: `audit export`, `audit prove`, `completions` and `policy schema`.";
 
 /// Just-in-time credentials for tasks.
 #[derive(Debug, Parser)]
@@ -75,24 +78,21 @@ pub(crate) struct Globals {
     )]
     color: Colour,
 
-    /// The agent's socket; else `$XDG_RUNTIME_DIR/taskpass/agent.sock`, else `/run/taskpass/agent.sock`
+    /// The agent's socket; else `$TASKPASS_AGENT_SOCKET`, else `$XDG_RUNTIME_DIR/taskpass/agent.sock`, else
+    /// `/run/taskpass/agent.sock`
     #[arg(
         long,
         global = true,
         value_name = "PATH",
-        env = "TASKPASS_AGENT_SOCKET",
-        hide_env_values = true,
         help_heading = "Global options"
     )]
     pub(crate) agent_socket: Option<PathBuf>,
 
-    /// The broker's administrative socket; else `admin.sock` in the same places
+    /// The broker's administrative socket; else `$TASKPASS_ADMIN_SOCKET`, else `admin.sock` in the same places
     #[arg(
         long,
         global = true,
         value_name = "PATH",
-        env = "TASKPASS_ADMIN_SOCKET",
-        hide_env_values = true,
         help_heading = "Global options"
     )]
     pub(crate) admin_socket: Option<PathBuf>,
@@ -182,6 +182,63 @@ mod tests {
             assert!(help.contains("help exit-codes"), "{path}: {help}");
         }
         check(&CommandLine::command(), "");
+    }
+
+    /// Every command with its path, the hidden ones too.
+    fn all(command: &clap::Command, path: &str) -> Vec<(String, clap::Command)> {
+        let path = format!("{path} {}", command.get_name());
+        let below = command.get_subcommands().flat_map(|sub| all(sub, &path));
+        let below: Vec<_> = below.collect();
+        [vec![(path.clone(), command.clone())], below].concat()
+    }
+
+    #[test]
+    fn no_line_of_the_examples_is_so_long_that_it_would_be_broken() {
+        for (path, command) in all(&CommandLine::command(), "") {
+            let help = command.get_after_long_help().map(ToString::to_string);
+            let long = help.unwrap_or_default();
+            let long: Vec<_> = long
+                .lines()
+                .filter(|line| line.chars().count() > 100)
+                .collect();
+            assert!(long.is_empty(), "{path}: {long:#?}");
+        }
+    }
+
+    #[test]
+    fn every_duration_in_the_help_and_in_the_documentation_can_be_read() {
+        let mut texts = Vec::new();
+        let mut options = Vec::new();
+        for (_, command) in all(&CommandLine::command(), "") {
+            for argument in command.get_arguments() {
+                let names = argument.get_value_names().unwrap_or_default();
+                if names.iter().any(|name| name.as_str() == "DURATION") {
+                    options.extend(argument.get_long().map(|name| format!("--{name}")));
+                }
+            }
+            texts.push(command.clone().render_long_help().to_string());
+        }
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for page in std::fs::read_dir(root.join("docs")).unwrap() {
+            texts.extend(std::fs::read_to_string(page.unwrap().path()));
+        }
+        let mut read = 0;
+        for text in &texts {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            for pair in words.windows(2) {
+                // `--ttl (5 minutes unless …)` is prose.
+                let value = pair[1].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+                if options
+                    .iter()
+                    .any(|option| pair[0].ends_with(option.as_str()))
+                    && value.starts_with(|c: char| c.is_ascii_digit())
+                {
+                    assert!(crate::durations::parse(value).is_ok(), "{pair:?}");
+                    read += 1;
+                }
+            }
+        }
+        assert!(read >= 5, "{read}");
     }
 
     #[test]

@@ -24,11 +24,16 @@ pub(crate) struct Context {
 impl Context {
     /// Puts together what the command line and the environment say.
     pub(crate) fn new(globals: &Globals, output: Output, environment: Environment) -> Self {
+        // Not an `env` of clap's: its usage lines would name every option that the environment sets.
+        let named = |flag: Option<&PathBuf>, variable: &str| {
+            let of_environment = || environment.variable(variable).map(PathBuf::from);
+            flag.cloned().or_else(of_environment)
+        };
         Self {
             output,
+            agent_socket: named(globals.agent_socket.as_ref(), "TASKPASS_AGENT_SOCKET"),
+            admin_socket: named(globals.admin_socket.as_ref(), "TASKPASS_ADMIN_SOCKET"),
             environment,
-            agent_socket: globals.agent_socket.clone(),
-            admin_socket: globals.admin_socket.clone(),
         }
     }
 

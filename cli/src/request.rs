@@ -124,7 +124,7 @@ fn assign(wanted: &mut [Wanted], text: &str) -> Result<(), Failure> {
 fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE, for instance `ref=main`".to_owned()),
+        _ => Err("write NAME=VALUE, for instance `ref=refs/heads/main`".to_owned()),
     }
 }
 

@@ -26,7 +26,8 @@ a token for as long as it runs is better started with `taskpass run`.";
 const EXAMPLES: &str = "\
 Examples:
   curl -H \"Authorization: Bearer $(taskpass token --task read-tickets)\" https://tickets.acme.example
-  taskpass token --task deploy-docs --param ref=main --credential docs-api --scope docs:write
+  taskpass token --task deploy-docs --param ref=refs/heads/main \\
+    --credential docs-api --scope docs:write
   taskpass token --task read-tickets --pid $$ --output json
   taskpass token --job $TASKPASS_JOB_ID --credential docs-api";
 

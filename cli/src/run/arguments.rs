@@ -25,8 +25,10 @@ Signals are passed on to the command, and its exit code is passed back.";
 
 const EXAMPLES: &str = "\
 Examples:
-  taskpass run --task deploy-docs --param ref=main -- ./deploy.sh
-  taskpass run --task deploy-docs -- sh -c 'curl -H \"Authorization: Bearer $(cat $TASKPASS_CREDENTIALS_DIR/docs-api)\" https://docs.acme.example/'
+  taskpass run --task deploy-docs --param ref=refs/heads/main -- ./deploy.sh
+  taskpass run --task deploy-docs --param ref=refs/heads/main -- \\
+    sh -c 'curl -H \"Authorization: Bearer $(cat $TASKPASS_CREDENTIALS_DIR/docs-api)\" \\
+    https://docs.acme.example/'
   taskpass run --task nightly --credential db --scope db:read --wait-broker 30s -- ./nightly
   taskpass run --task release --env GITHUB_TOKEN=docs-repo -- gh release create v1
 
@@ -35,7 +37,7 @@ Exit codes:
   126 when the command cannot be executed; 127 when it is not found; 2 for a wrong command line.
   More: `taskpass help exit-codes`";
 
-/// What to do with the command when its job ends before it does.
+/// What to do with the command when its job, or a credential for good, ends before it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum OnRevoke {
     /// Remove the credential files and say so.
@@ -47,7 +49,12 @@ pub(crate) enum OnRevoke {
 
 /// The command line of `run`.
 #[derive(Debug, Args)]
-#[command(about = "Runs a command with credentials that are taken back when it ends", long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+#[command(
+    about = "Runs a command with credentials that are taken back when it ends",
+    long_about = LONG_ABOUT,
+    after_long_help = EXAMPLES,
+    override_usage = "taskpass run [OPTIONS] --task <TASK> -- <COMMAND>..."
+)]
 pub(crate) struct Arguments {
     /// The task to do
     #[arg(long, value_name = "TASK")]
@@ -79,7 +86,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     wait_broker: Option<Duration>,
 
-    /// What to do when the job ends before the command: `warn`, or `terminate` (SIGTERM)
+    /// What to do when the job or a credential ends before the command: `warn`, or `terminate` (SIGTERM)
     #[arg(
         long,
         value_name = "WHAT",
@@ -122,7 +129,7 @@ pub(crate) struct Plan {
     pub(crate) place: Place,
     /// How long to wait for the agent and the broker.
     pub(crate) patience: Duration,
-    /// What to do when the job ends early.
+    /// What to do when the job or a credential ends early.
     pub(crate) on_revoke: OnRevoke,
     /// Whether to warn of standing keys.
     pub(crate) warns: bool,

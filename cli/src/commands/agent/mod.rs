@@ -38,8 +38,8 @@ Examples:
   taskpass agent --take-over
 
 Exit codes:
-  0 stopped as asked, handed over, or the configuration is good; 1 failed; 2 the configuration has errors;
-  128+n a second signal n did not wait for the end. More: `taskpass help exit-codes`";
+  0 stopped as asked, handed over, or the configuration is good; 1 failed; 2 the configuration has
+  errors; 128+n a second signal n did not wait for the end. More: `taskpass help exit-codes`";
 
 /// The command line of `agent`.
 #[derive(Debug, Args)]

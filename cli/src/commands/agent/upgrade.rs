@@ -30,8 +30,8 @@ Examples:
   systemctl reload taskpass-agent
 
 Exit codes:
-  0 the new agent has taken over; 1 it has not, and the old one goes on; 2 the configuration has errors, and
-  nothing was tried. More: `taskpass help exit-codes`";
+  0 the new agent has taken over; 1 it has not, and the old one goes on; 2 the configuration has
+  errors, and nothing was tried. More: `taskpass help exit-codes`";
 
 /// The command line of `agent upgrade`.
 #[derive(Debug, Args)]

@@ -15,8 +15,8 @@ Examples:
   taskpass policy reload
   taskpass policy reload --output json
 
-The broker looks at its files every second by itself; this waits for the outcome and fails when they are
-refused.";
+The broker looks at its files every second by itself; this waits for the outcome and fails when
+they are refused.";
 
 /// Asks the broker and shows what came of it.
 pub(super) async fn perform(context: &Context) -> Result<Exit, Failure> {

@@ -22,7 +22,8 @@ Examples:
   taskpass policy replay --against policy/ --since 7d
   taskpass audit export --file records.jsonl
   taskpass policy replay --against policy/ --from records.jsonl --exit-code
-  taskpass policy replay --against policy/ --output json | jq '.groups[] | select(.kind == \"newly_denied\")'
+  taskpass policy replay --against policy/ --output json |
+    jq '.groups[] | select(.kind == \"newly_denied\")'
 
 Exit codes:
   0 replayed; 1 with --exit-code: something would come out differently; 2 a file has a mistake

@@ -44,7 +44,7 @@ impl Failure {
     pub(crate) fn refused(what: &str, reason: &str, message: &str) -> Self {
         let mut failure = Self::new(format!("{what}: {reason}")).why(message);
         failure.0.reason = Some(reason.to_owned());
-        failure.0.remedy = remedies::remedy(reason).map(str::to_owned);
+        failure.0.remedy = remedies::remedy_of(reason, message);
         failure
     }
 
@@ -147,7 +147,7 @@ impl Failure {
             .0
             .correlation_id
             .as_ref()
-            .map(|id| format!("the whole why: `taskpass audit show {id}`"));
+            .map(|id| format!("an operator sees why: `taskpass audit show {id}`"));
         let parts: Vec<String> = [wait, self.0.remedy.clone(), see]
             .into_iter()
             .flatten()
@@ -219,7 +219,7 @@ mod tests {
         insta::assert_snapshot!(failure, @r"
         the job was refused: TASK_NOT_GRANTED
           why: no grant lets this workload do this task
-          try: ask the task's owner for a grant, and check the task's name; the whole why: `taskpass audit show dec_7`
+          try: ask the task's owner for a grant, and check the task's name; an operator sees why: `taskpass audit show dec_7`
         ");
         let document = serde_json::to_value(failure.document()).unwrap();
         assert_eq!(document["error"]["reason"], "TASK_NOT_GRANTED");

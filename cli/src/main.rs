@@ -4,7 +4,8 @@
 //! - [`commands`]: one command a file; [`run`], the one that needs more
 //! - [`request`]: what a job is asked for on the command line
 //! - [`local`]: the agent's local interface, as a client; [`admin`]: the broker's administration
-//! - [`sockets`], [`environment`], [`durations`]: what commands are told and where they look
+//! - [`sockets`], [`environment`], [`durations`], [`timestamps`], [`events`]: what commands are told and where
+//!   they look
 //! - [`demo`], [`dev`], [`mod@bench`]: the commands that set up an installation of their own, on a [`stage`]
 //! - [`output`], [`failure`], [`remedies`], [`revocability`], [`exit`]: what people and programs get to see
 
@@ -24,6 +25,7 @@ mod demo;
 mod dev;
 mod durations;
 mod environment;
+mod events;
 mod exit;
 mod failure;
 mod local;
@@ -39,6 +41,7 @@ mod service_manager;
 mod sockets;
 #[cfg(all(feature = "agent", feature = "broker"))]
 mod stage;
+mod timestamps;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,22 @@
 
 use taskpass_proto::reason::Reason;
 
+/// What to try when a call was refused for this reason with this message.
+pub(crate) fn remedy_of(code: &str, message: &str) -> Option<String> {
+    let general = remedy(code)?;
+    let named = match code {
+        "PARAMETER_MISSING" => parameter(message).map(|name| format!("add `--param {name}=VALUE`")),
+        _ => None,
+    };
+    Some(named.unwrap_or_else(|| general.to_owned()))
+}
+
+/// The parameter that a message begins with: "parameter `ref` is missing".
+fn parameter(message: &str) -> Option<&str> {
+    let (name, _) = message.strip_prefix("parameter `")?.split_once('`')?;
+    Some(name)
+}
+
 /// What to try when a call was refused for this reason, or `None` for a reason unknown here.
 pub(crate) fn remedy(code: &str) -> Option<&'static str> {
     Reason::from_code(code)
@@ -99,6 +115,21 @@ fn of_agent(code: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_parameter_is_named_where_the_message_does() {
+        let table = [
+            ("parameter `ref` is missing", "add `--param ref=VALUE`"),
+            ("something is missing", "add `--param NAME=VALUE`"),
+            ("parameter `", "add `--param NAME=VALUE`"),
+        ];
+        for (message, expected) in table {
+            assert_eq!(
+                remedy_of("PARAMETER_MISSING", message).as_deref(),
+                Some(expected)
+            );
+        }
+    }
 
     #[test]
     fn every_reason_has_a_short_remedy() {

@@ -1,7 +1,9 @@
 //! Where the sockets of the agent and of the broker's administration are, and what to say when they are not.
 
 use std::fmt;
+use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
@@ -60,16 +62,44 @@ impl Socket {
         std::path::absolute(path).ok()
     }
 
+    /// What to tell somebody whom something else answers there.
+    pub(crate) fn not_understood(&self) -> Failure {
+        let (kind, other) = (self.kind, self.kind.other());
+        self.unreached()
+            .why(format!("what listens there does not answer as {kind} does"))
+            .remedy(format!(
+                "name the socket of {kind} with {}; {} is for that of {other}",
+                kind.flag(),
+                other.flag()
+            ))
+    }
+
+    fn unreached(&self) -> Failure {
+        let (kind, path) = (self.kind, self.path.display());
+        Failure::new(format!("cannot reach {kind} at `{path}`"))
+    }
+
+    /// Whether it is a socket, or cannot be looked at.
+    fn is_socket(&self) -> bool {
+        let found = fs::metadata(&self.path);
+        found.map_or(true, |found| found.file_type().is_socket())
+    }
+
     /// What to tell somebody who could not connect.
     pub(crate) fn unreachable(&self, error: &io::Error) -> Failure {
         let kind = self.kind;
-        let failure = Failure::new(format!("cannot reach {kind} at `{}`", self.path.display()));
+        let failure = self.unreached();
         match error.kind() {
             io::ErrorKind::NotFound => failure.why("there is no such socket").remedy(format!(
-                "start it with `{}`, or name its socket with {}",
+                "start it with `{}`, or name its socket with {} or {}",
                 kind.start(),
-                kind.flag()
+                kind.flag(),
+                kind.variable(),
             )),
+            // connect(2) says the same of a file that is no socket.
+            io::ErrorKind::ConnectionRefused if !self.is_socket() => failure
+                .why("it is no socket")
+                .remedy(format!("name the socket of {kind} with {}", kind.flag())),
             io::ErrorKind::PermissionDenied => failure
                 .why("you may not connect to this socket")
                 .remedy(kind.permission()),
@@ -88,10 +118,24 @@ impl Socket {
 }
 
 impl Kind {
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Agent => "TASKPASS_AGENT_SOCKET",
+            Self::Admin => "TASKPASS_ADMIN_SOCKET",
+        }
+    }
+
     fn file_name(self) -> &'static str {
         match self {
             Self::Agent => "agent.sock",
             Self::Admin => "admin.sock",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Agent => Self::Admin,
+            Self::Admin => Self::Agent,
         }
     }
 
@@ -165,7 +209,7 @@ mod tests {
         insta::assert_snapshot!(say(io::ErrorKind::NotFound), @r"
         cannot reach the agent at `/run/taskpass/agent.sock`
           why: there is no such socket
-          try: start it with `taskpass agent`, or name its socket with --agent-socket
+          try: start it with `taskpass agent`, or name its socket with --agent-socket or TASKPASS_AGENT_SOCKET
         ");
         insta::assert_snapshot!(say(io::ErrorKind::PermissionDenied), @r"
         cannot reach the agent at `/run/taskpass/agent.sock`
@@ -177,5 +221,11 @@ mod tests {
           why: the socket is there and nobody listens on it: its process has ended
           try: start it again with `taskpass agent`, and look into its log
         ");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let named = Some(file.path().to_owned());
+        let socket = Socket::resolve(Kind::Admin, named, &Environment::default(), |_| true);
+        let said = socket.unreachable(&io::ErrorKind::ConnectionRefused.into());
+        assert!(said.to_string().contains("it is no socket"), "{said}");
+        insta::assert_snapshot!(said.advice().unwrap(), @"name the socket of the broker's administration with --admin-socket");
     }
 }

@@ -36,6 +36,7 @@ fn json(broker: &FakeBroker, arguments: &[&str]) -> Value {
 fn without_dates(text: &str) -> String {
     let line = |line: &str| match (line.split_once(" 20"), line.split_once(" UTC (")) {
         (Some((before, _)), Some((_, after))) => format!("{before} DATE ({after}"),
+        (Some((before, _)), None) if line.ends_with(" UTC") => format!("{before} DATE"),
         _ => line.to_owned(),
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
@@ -133,7 +134,7 @@ fn leases_are_listed_and_shown_with_their_revocability() {
     state          ended (operator)
     generation     2
     issued         DATE (2h 30m ago)
-    expires        DATE (in 25m)
+    expires        DATE
     ended          DATE (25m ago)
     stops working  within 30s
     ");
@@ -218,6 +219,113 @@ fn audit_records_are_listed_over_pages_and_shown_without_touching_the_terminal()
       "value": "\u001b[2J\u{9b}"
     }
     "#);
+}
+
+#[test]
+fn a_list_that_goes_on_says_with_which_command() {
+    let broker = FakeBroker::start();
+    let said = table(
+        &broker,
+        &["audit", "list", "--limit", "2", "--event", "job.denied"],
+    );
+    let next = "there is more: taskpass audit list --event job.denied --limit 2 --position 4";
+    assert!(said.ends_with(next), "{said}");
+}
+
+#[test]
+fn what_is_no_id_no_event_and_no_time_is_a_wrong_command_line() {
+    let lines: [(&[&str], &str); 7] = [
+        (&["audit", "show", "foo"], "`dec_…`"),
+        (&["audit", "list", "--event", "nonsense"], "lease.renewed"),
+        (&["audit", "list", "--subject", "foo"], "`spiffe://`"),
+        (&["job", "list", "--subject", "foo"], "`spiffe://`"),
+        (&["lease", "list", "--subject", "foo"], "`spiffe://`"),
+        (
+            &["audit", "erase", "--before", "yesterday", "--note", "x"],
+            "`2026-11-03`",
+        ),
+        (&["audit", "erase", "--before", "2026-01-01"], "--note"),
+    ];
+    for (line, said) in lines {
+        let output = taskpass(line).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_socket_of_the_other_kind_is_told_apart() {
+    let (fake_broker, fake_agent) = (FakeBroker::start(), FakeAgent::start());
+    let (broker, agent) = (fake_broker.socket(), fake_agent.socket());
+    let table: [(&str, _, &[&str], &str); 2] = [
+        (
+            "--agent-socket",
+            broker,
+            &["job", "list", "--mine"],
+            "--admin-socket is for that",
+        ),
+        (
+            "--admin-socket",
+            agent,
+            &["job", "list"],
+            "check that the socket is that",
+        ),
+    ];
+    for (flag, socket, line, remedy) in table {
+        let output = taskpass(line).arg(flag).arg(socket).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(remedy), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn usage_names_no_socket_that_only_the_environment_sets() {
+    let mut command = taskpass(&["run"]);
+    command
+        .env("TASKPASS_AGENT_SOCKET", "/a")
+        .env("TASKPASS_ADMIN_SOCKET", "/b");
+    let output = command.output().unwrap();
+    let usage = stderr(&output)
+        .lines()
+        .find(|line| line.starts_with("Usage:"));
+    assert_eq!(
+        usage,
+        Some("Usage: taskpass run [OPTIONS] --task <TASK> -- <COMMAND>...")
+    );
+}
+
+#[test]
+fn status_without_anything_says_where_it_looked() {
+    let output = taskpass(&["status"]).output().unwrap();
+    let said = stdout(&output);
+    let looked = "an agent is here, at `/run/taskpass/agent.sock`, nor a broker, at `/run/taskpass/admin.sock`";
+    assert!(
+        said.contains(looked) && said.contains("taskpass dev"),
+        "{said}"
+    );
+}
+
+#[test]
+fn files_that_are_not_there_are_told_so() {
+    let table: [(&[&str], &str); 3] = [
+        (
+            &["store", "check", "nowhere.db"],
+            "there is no file `nowhere.db`",
+        ),
+        (
+            &["store", "restore", "nowhere.db", "--into", "new.db"],
+            "there is no file `nowhere.db`",
+        ),
+        (
+            &["audit", "verify", ".", "--key", "nofile.vkey"],
+            "neither a verifier key nor a file that is there",
+        ),
+    ];
+    for (line, why) in table {
+        let output = taskpass(line).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
 }
 
 #[test]
@@ -310,6 +418,6 @@ fn status_without_agent_and_broker_says_what_to_try() {
     broker: not on this machine
 
     problem: cannot reach the agent at `/no/such/agent.sock`: there is no such socket
-      try: start it with `taskpass agent`, or name its socket with --agent-socket
+      try: start it with `taskpass agent`, or name its socket with --agent-socket or TASKPASS_AGENT_SOCKET
     ");
 }

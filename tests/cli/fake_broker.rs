@@ -76,6 +76,11 @@ impl FakeBroker {
         command
     }
 
+    /// Its socket.
+    pub(super) fn socket(&self) -> PathBuf {
+        socket_in(self.home.path())
+    }
+
     /// What it answers and what it was asked.
     pub(super) fn script(&self) -> &Script {
         &self.script

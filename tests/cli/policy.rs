@@ -8,6 +8,21 @@ use super::{stderr, stdout, taskpass};
 fn files_that_are_not_there_are_a_bad_input_with_what_to_try() {
     let home = TempDir::new().unwrap();
     let policy = home.path().join("policy");
+    for command in ["check", "test", "explain"] {
+        let mut line = taskpass(&["policy", command]);
+        line.arg(&policy);
+        if command == "explain" {
+            line.args(["--workload", "spiffe://acme.example/a", "--task", "t"]);
+        }
+        let output = line.output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let why = format!("cannot read `{}`: No such file", policy.display());
+        assert!(
+            said.contains(&why) && !said.contains("installation"),
+            "{said}"
+        );
+    }
     std::fs::create_dir(&policy).unwrap();
     let check = || {
         let output = taskpass(&["policy", "check"])

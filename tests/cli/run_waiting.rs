@@ -24,7 +24,7 @@ fn a_missing_agent_is_told_at_once_with_what_to_try() {
     insta::assert_snapshot!(stderr(&output), @r"
     error: cannot reach the agent at `/no/such/agent.sock`
       why: there is no such socket
-      try: start it with `taskpass agent`, or name its socket with --agent-socket; `--wait-broker 30s` waits for it
+      try: start it with `taskpass agent`, or name its socket with --agent-socket or TASKPASS_AGENT_SOCKET; `--wait-broker 30s` waits for it
     ");
 }
 

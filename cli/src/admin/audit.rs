@@ -10,11 +10,14 @@ use crate::output::{Page, View};
 
 /// A list of audit records.
 #[derive(Debug, Serialize)]
-pub(crate) struct Records {
+pub(crate) struct RecordList {
     /// The records.
     pub(crate) records: Vec<Record>,
     /// Pass it as `--position` to go on.
     pub(crate) next_position: Option<u64>,
+    /// The command that goes on, for people.
+    #[serde(skip)]
+    pub(crate) next: String,
 }
 
 /// An audit record.
@@ -63,7 +66,7 @@ impl From<AuditRecord> for Record {
     }
 }
 
-impl View for Records {
+impl View for RecordList {
     fn text(&self, page: &mut Page) {
         if self.records.is_empty() {
             page.line("no audit records; leave out filters to see more");
@@ -88,9 +91,9 @@ impl View for Records {
             ],
             rows,
         );
-        if let Some(position) = self.next_position {
+        if self.next_position.is_some() {
             page.gap();
-            page.line(&format!("there is more: --position {position}"));
+            page.line(&format!("there is more: {}", self.next));
         }
     }
 }

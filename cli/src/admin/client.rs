@@ -8,8 +8,8 @@ use hyper_util::rt::TokioIo;
 use taskpass_proto::refusal::Refusal;
 use taskpass_proto::v1::admin_client::AdminClient;
 use tokio::net::UnixStream;
-use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 use tower::service_fn;
 
 use crate::failure::Failure;
@@ -46,13 +46,64 @@ pub(crate) fn failed(what: &'static str) -> impl Fn(Status) -> Failure {
         Some(refusal) => Failure::refused(what, refusal.reason.code(), &refusal.message)
             .correlated(Some(refusal.correlation_id))
             .retry_after(refusal.retry_after),
-        None => Failure::new(what)
-            .why(format!("{} ({})", status.message(), status.code()))
-            .remedy("look into the broker's log, and at `taskpass status`"),
+        None => unexplained(what, &status),
+    }
+}
+
+/// The same, for what is looked up by a name that may be wrong; `lists` is the command that shows what there is.
+pub(crate) fn not_found(what: &'static str, lists: &'static str) -> impl Fn(Status) -> Failure {
+    move |status| match (status.code(), Refusal::from_status(&status)) {
+        (Code::NotFound, None) => Failure::new(what).why(status.message()).remedy(lists),
+        _ => failed(what)(status),
+    }
+}
+
+/// An answer without a reason: the broker says in words what is wrong, or the connection does.
+fn unexplained(what: &str, status: &Status) -> Failure {
+    let message = match status.message() {
+        // What tonic calls the code says more than nothing.
+        "" => status.code().to_string(),
+        message => message.to_owned(),
+    };
+    let failure = Failure::new(what).why(message);
+    // Made on this side, for what came cannot be understood.
+    if status.source().is_some() || status.message().starts_with("protocol error") {
+        return failure.remedy(
+            "check that the socket is that of the broker's administration, and look at `taskpass status`",
+        );
+    }
+    match status.code() {
+        // These name what to try themselves.
+        Code::NotFound | Code::FailedPrecondition | Code::InvalidArgument => failure,
+        _ => failure.remedy("look at `taskpass status`, and into the broker's log"),
     }
 }
 
 fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     std::iter::successors(Some(error), |error| (*error).source())
         .find_map(|error| error.downcast_ref::<io::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_reason_says_what_the_broker_said_and_no_more() {
+        let missing = || Status::not_found("there is no such audit record");
+        insta::assert_snapshot!(failed("cannot show it")(missing()), @r"
+        cannot show it
+          why: there is no such audit record
+        ");
+        insta::assert_snapshot!(not_found("cannot show it", "`taskpass audit list` shows the records")(missing()), @r"
+        cannot show it
+          why: there is no such audit record
+          try: `taskpass audit list` shows the records
+        ");
+        insta::assert_snapshot!(failed("cannot show it")(Status::internal("")), @r"
+        cannot show it
+          why: Internal error
+          try: look at `taskpass status`, and into the broker's log
+        ");
+    }
 }

@@ -146,7 +146,7 @@ impl View for JobDetails {
             ("subject", job.subject.clone()),
             ("state", job.state()),
             ("opened", page.moment(job.opened_at)),
-            ("ends by", page.moment(job.ends_by)),
+            ("ends by", page.planned(job.ends_by, job.ended_at)),
             ("ended", page.moment(job.ended_at)),
             ("liveness", job.liveness.clone()),
             ("policy", self.policy.clone()),

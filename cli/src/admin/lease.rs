@@ -79,7 +79,7 @@ impl View for Lease {
             ("state", with_cause(&self.state, &self.cause)),
             ("generation", self.generation.to_string()),
             ("issued", page.moment(self.issued_at)),
-            ("expires", page.moment(self.expires_at)),
+            ("expires", page.planned(self.expires_at, self.ended_at)),
             ("ended", page.moment(self.ended_at)),
             ("stops working", self.revocability.to_string()),
         ];

@@ -1,6 +1,6 @@
 //! The broker's administration, as a client: gRPC over a Unix socket.
 //!
-//! - [`connect`], [`failed`]: the connection, and what to say when a call fails
+//! - [`connect`], [`failed`], [`not_found`]: the connection, and what to say when a call fails
 //! - [`wire`]: times and words of the wire
 //! - [`job`], [`lease`], [`ban`], [`key`], [`audit`]: how these are shown
 //! - [`ending`]: ends something and waits until that is confirmed
@@ -14,4 +14,4 @@ pub(crate) mod key;
 pub(crate) mod lease;
 pub(crate) mod wire;
 
-pub(crate) use client::{connect, failed};
+pub(crate) use client::{connect, failed, not_found};

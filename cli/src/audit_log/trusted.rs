@@ -127,6 +127,11 @@ fn key(text: &str) -> Result<VerifierKey, Failure> {
     match parsed {
         Some(Ok(key)) => Ok(key),
         Some(Err(error)) => Err(bad_key(text, &error)),
+        // A verifier key is its log's origin, `+`, and two more parts.
+        None if !text.contains('+') && !path.exists() => Err(bad_key(
+            text,
+            &"it is neither a verifier key nor a file that is there",
+        )),
         None => Err(bad_key(text, &wrong)),
     }
 }

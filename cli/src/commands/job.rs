@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use taskpass_identity::SpiffeId;
 use taskpass_proto::ids::JobId;
 use taskpass_proto::v1::{EndJobRequest, GetJobRequest, JobState, ListJobsRequest};
 
@@ -56,7 +57,7 @@ pub(crate) struct List {
 
     /// Only jobs of this workload
     #[arg(long, value_name = "SPIFFE_ID")]
-    subject: Option<String>,
+    subject: Option<SpiffeId>,
 
     /// Only jobs of this task
     #[arg(long, value_name = "TASK")]
@@ -138,7 +139,11 @@ impl List {
         let (mut jobs, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListJobsRequest {
-                subject: self.subject.clone().unwrap_or_default(),
+                subject: self
+                    .subject
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 task: self.task.clone().unwrap_or_default(),
                 state: self
                     .state

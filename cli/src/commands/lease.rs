@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use taskpass_identity::SpiffeId;
 use taskpass_proto::ids::{JobId, LeaseId};
 use taskpass_proto::v1::{GetLeaseRequest, LeaseState, ListLeasesRequest, RevokeLeaseRequest};
 
@@ -53,7 +54,7 @@ pub(crate) struct List {
 
     /// Only leases of this workload
     #[arg(long, value_name = "SPIFFE_ID")]
-    subject: Option<String>,
+    subject: Option<SpiffeId>,
 
     /// Only leases in this state
     #[arg(long, value_name = "STATE", value_enum)]
@@ -122,7 +123,11 @@ impl List {
         let (mut leases, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListLeasesRequest {
-                subject: self.subject.clone().unwrap_or_default(),
+                subject: self
+                    .subject
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 job_id: self.job.map(|job| job.to_string()).unwrap_or_default(),
                 state: self
                     .state

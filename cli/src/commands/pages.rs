@@ -5,11 +5,14 @@ use clap::Args;
 /// What a broker answers at most in one page.
 const LARGEST_PAGE: usize = 500;
 
+/// What is shown unless told otherwise.
+const USUAL: u32 = 50;
+
 /// The option `--limit`.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Limit {
     /// How many to show at most
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = USUAL, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
 
@@ -30,6 +33,11 @@ impl Limit {
         let longer = entries.len() > self.limit();
         entries.truncate(self.limit());
         longer
+    }
+
+    /// The option that asks for the same again, where it is not the usual.
+    pub(crate) fn option(self) -> Option<String> {
+        (self.limit != USUAL).then(|| format!("--limit {}", self.limit))
     }
 
     fn limit(self) -> usize {

@@ -13,12 +13,14 @@ use crate::context::{Context, block_on};
 use crate::durations;
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
+use crate::timestamps;
 
 const BAN_EXAMPLES: &str = "\
 Examples:
   taskpass workload ban spiffe://acme.example/prod/ci/docs/runner --note 'compromised runner'
   taskpass workload ban spiffe://acme.example/agents/triage --for 1h --note 'loops on errors'
-  taskpass workload ban --holder 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --note 'node was stolen'";
+  taskpass workload ban --holder 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 \\
+    --note 'node was stolen'";
 
 const UNBAN_EXAMPLES: &str = "\
 Examples:
@@ -71,7 +73,7 @@ pub(crate) struct Ban {
     length: Option<Duration>,
 
     /// Until when, for instance 2026-11-03T12:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = timestamps::parse)]
     until: Option<Timestamp>,
 }
 

@@ -52,7 +52,8 @@ impl LocalError {
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
             ),
-            Self::Broken(_) | Self::Deadline(_) => true,
+            Self::Broken(error) => !error.is_parse(),
+            Self::Deadline(_) => true,
             Self::Answer(_) => false,
             Self::Refused(problem) => PASSING.contains(&problem.reason.as_str()),
         }
@@ -70,6 +71,7 @@ impl LocalError {
     pub(crate) fn failure(&self, what: &str, socket: &Socket) -> Failure {
         match self {
             Self::Unreachable(error) => socket.unreachable(error),
+            Self::Broken(error) if error.is_parse() => socket.not_understood(),
             Self::Broken(_) | Self::Deadline(_) | Self::Answer(_) => Failure::new(what)
                 .why(self)
                 .remedy("look into the agent's log, and at `taskpass status`"),

@@ -14,7 +14,12 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
 
 /// The same with the point itself, in UTC as logs and audit records have it.
 pub(crate) fn full(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ({})", at.strftime("%F %T UTC"), relative(at, now))
+    format!("{} ({})", alone(at), relative(at, now))
+}
+
+/// The point itself, for what will not come any more.
+pub(crate) fn alone(at: Timestamp) -> String {
+    at.strftime("%F %T UTC").to_string()
 }
 
 /// A length of time in its two largest units.

@@ -122,6 +122,14 @@ impl Page {
             .unwrap_or_default()
     }
 
+    /// A time that was planned: how far it is away is of interest only while it has not `ended` before.
+    pub(crate) fn planned(&self, at: Option<Timestamp>, ended: Option<Timestamp>) -> String {
+        match ended {
+            Some(_) => at.map(moment::alone).unwrap_or_default(),
+            None => self.moment(at),
+        }
+    }
+
     /// A time in full, or nothing.
     pub(crate) fn moment(&self, at: Option<Timestamp>) -> String {
         at.map(|at| moment::full(at, self.now)).unwrap_or_default()

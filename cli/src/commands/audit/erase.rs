@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::exit::{CODES, Exit};
 use crate::failure::Failure;
 use crate::output::{Page, View};
+use crate::timestamps;
 
 const LONG_ABOUT: &str = "\
 Erases the details of records, with the salt that ties them to the log, for good. What remains says when, \
@@ -23,7 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   taskpass audit erase --number 4711 --note 'request of 12 May'
   taskpass audit erase --job job_01k8m5v4x8e2rr9t6cz1j3q7yd --note 'case 17'
-  taskpass audit erase --before 2026-01-01T00:00:00Z --note 'yearly'";
+  taskpass audit erase --before 2026-01-01 --note 'yearly'";
 
 /// The command line of `audit erase`.
 #[derive(Debug, Args)]
@@ -42,12 +43,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "JOB")]
     job: Option<JobId>,
 
-    /// Every record from before this time
-    #[arg(long, value_name = "TIME")]
+    /// Every record from before this time, for instance 2026-01-01
+    #[arg(long, value_name = "TIME", value_parser = timestamps::parse)]
     before: Option<Timestamp>,
 
     /// Why; it is recorded
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT")]
     note: String,
 }
 

@@ -3,14 +3,17 @@
 use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use taskpass_identity::SpiffeId;
 use taskpass_proto::ids::JobId;
 use taskpass_proto::v1::get_audit_record_request::Key;
 use taskpass_proto::v1::{GetAuditRecordRequest, ListAuditRecordsRequest};
 
-use crate::admin::audit::{Record, Records};
-use crate::admin::{self, failed};
+use crate::admin::audit::{Record, RecordList};
+use crate::admin::{self, failed, not_found};
 use crate::commands::pages::Limit;
 use crate::context::Context;
+use crate::events::EVENTS;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -31,14 +34,19 @@ Examples:
 pub(crate) struct List {
     /// Only records of this workload
     #[arg(long, value_name = "SPIFFE_ID")]
-    subject: Option<String>,
+    subject: Option<SpiffeId>,
 
     /// Only records of this job
     #[arg(long, value_name = "JOB")]
     job: Option<JobId>,
 
-    /// Only records of this event, for instance `job.denied`
-    #[arg(long, value_name = "EVENT")]
+    /// Only records of this event, for instance `job.denied`; `docs/audit-log.md` has them all
+    #[arg(
+        long,
+        value_name = "EVENT",
+        value_parser = PossibleValuesParser::new(EVENTS),
+        hide_possible_values = true
+    )]
     event: Option<String>,
 
     /// In the order in which it happened
@@ -81,7 +89,11 @@ impl List {
                 position,
                 newest_first: !self.oldest_first,
                 page_size: self.limit.page_size(records.len()),
-                subject: self.subject.clone().unwrap_or_default(),
+                subject: self
+                    .subject
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 job_id: self.job.map(|job| job.to_string()).unwrap_or_default(),
                 event: self.event.clone().unwrap_or_default(),
             };
@@ -97,11 +109,28 @@ impl List {
             }
         }
         let next_position = Some(position).filter(|position| *position != 0);
-        context.output.show(&Records {
+        context.output.show(&RecordList {
             records,
             next_position,
+            next: next_position
+                .map(|position| self.next(position))
+                .unwrap_or_default(),
         })?;
         Ok(Exit::Fine)
+    }
+}
+
+impl List {
+    /// The command that goes on from a position.
+    fn next(&self, position: u64) -> String {
+        let mut words = vec!["taskpass audit list".to_owned()];
+        words.extend(self.subject.as_ref().map(|id| format!("--subject {id}")));
+        words.extend(self.job.map(|job| format!("--job {job}")));
+        words.extend(self.event.as_ref().map(|event| format!("--event {event}")));
+        words.extend(self.oldest_first.then(|| "--oldest-first".to_owned()));
+        words.extend(self.limit.option());
+        words.push(format!("--position {position}"));
+        words.join(" ")
     }
 }
 
@@ -113,7 +142,10 @@ impl Show {
         let found = client
             .get_audit_record(GetAuditRecordRequest { key: Some(key) })
             .await
-            .map_err(failed("cannot show the audit record"))?;
+            .map_err(not_found(
+                "cannot show the audit record",
+                "`taskpass audit list` shows the records",
+            ))?;
         let record = found.into_inner().record.unwrap_or_default();
         context.output.show(&Record::from(record))?;
         Ok(Exit::Fine)
@@ -136,10 +168,12 @@ impl FromStr for RecordId {
         let is_id = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
         match text.parse() {
             Ok(number) => Ok(Self::Number(number)),
-            Err(_) if !text.is_empty() && text.bytes().all(is_id) => {
+            Err(_) if text.starts_with("dec_") && text.bytes().all(is_id) => {
                 Ok(Self::Decision(text.to_owned()))
             }
-            Err(_) => Err("write a record's number, or the id that a refusal names".to_owned()),
+            Err(_) => {
+                Err("write a record's number, or the id that a refusal names, `dec_…`".to_owned())
+            }
         }
     }
 }
@@ -155,7 +189,7 @@ mod tests {
             "dec_01k8".parse(),
             Ok(RecordId::Decision("dec_01k8".to_owned()))
         );
-        for bad in ["", "a b", "../x", "-1!", "ä"] {
+        for bad in ["", "foo", "dec_a b", "../x", "-1!", "ä"] {
             assert!(bad.parse::<RecordId>().is_err(), "{bad}");
         }
     }

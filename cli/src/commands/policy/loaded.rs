@@ -40,11 +40,21 @@ impl Location {
 
 /// Reads and compiles a directory; the facts stand beside it unless they are named.
 pub(super) fn load(directory: &Path, installation: Option<&Path>) -> Result<Loaded, Failure> {
+    must_be_there(directory)?;
     let installation = facts(directory, installation)?;
     let files = policy_files::read(directory)
         .map_err(|error| Failure::usage("cannot read the policy").why(error))?;
     let files = files.into_iter().map(|file| shown(directory, file));
     compile(&files.collect::<Vec<_>>(), installation)
+}
+
+/// Refuses a directory that is not there: what stands beside it is not there either, and of less interest.
+pub(super) fn must_be_there(directory: &Path) -> Result<(), Failure> {
+    directory.metadata().map(drop).map_err(|error| {
+        Failure::usage("cannot read the policy")
+            .why(format!("cannot read `{}`: {error}", directory.display()))
+            .remedy("name the directory that holds the `*.toml` files of tasks and credentials")
+    })
 }
 
 /// Compiles files that were read.

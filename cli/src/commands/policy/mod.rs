@@ -34,10 +34,12 @@ Examples:
   taskpass policy check policy/
   taskpass policy check policy/ --installation /etc/taskpass/installation.toml
   taskpass policy check policy/ --deny-warnings
-  taskpass policy check policy/ --output json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.message)\"'
+  taskpass policy check policy/ --output json |
+    jq -r '.findings[] | \"\\(.file):\\(.line): \\(.message)\"'
 
 Exit codes:
-  0 good, warnings included; 2 the policy has errors, or cannot be read, or has warnings and --deny-warnings is given
+  0 good, warnings included; 2 the policy has errors, or cannot be read, or has warnings and
+  --deny-warnings is given
   Warnings have names, which the policy reference explains
   More: `taskpass help exit-codes`";
 
@@ -110,6 +112,7 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
 
 impl Check {
     fn perform(&self, context: &Context) -> Result<Exit, Failure> {
+        loaded::must_be_there(&self.directory)?;
         let path = self
             .installation
             .clone()

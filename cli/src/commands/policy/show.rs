@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use taskpass_proto::v1::{GetPolicyRequest, PolicyFile};
 
-use crate::admin::{self, failed, wire};
+use crate::admin::{self, not_found, wire};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -44,7 +44,10 @@ pub(super) async fn perform(arguments: Arguments, context: &Context) -> Result<E
     let found = client
         .get_policy(GetPolicyRequest { policy })
         .await
-        .map_err(failed("cannot show the policy"))?
+        .map_err(not_found(
+            "cannot show the policy",
+            "`taskpass audit list --event policy.loaded` shows which were in force",
+        ))?
         .into_inner();
     let policy = Sources {
         policy: found.policy,
@@ -53,7 +56,10 @@ pub(super) async fn perform(arguments: Arguments, context: &Context) -> Result<E
         installation: found.installation.map(File::from),
     };
     match &arguments.into {
-        Some(directory) => policy.write(directory)?,
+        Some(directory) => {
+            let written = policy.write(directory)?;
+            context.output.show(&written)?;
+        }
         None => context.output.show(&policy)?,
     }
     Ok(Exit::Fine)
@@ -66,6 +72,13 @@ struct Sources {
     since: Option<Timestamp>,
     files: Vec<File>,
     installation: Option<File>,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Written {
+    policy: String,
+    files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,7 +98,8 @@ impl From<PolicyFile> for File {
 }
 
 impl Sources {
-    fn write(&self, directory: &Path) -> Result<(), Failure> {
+    fn write(&self, directory: &Path) -> Result<Written, Failure> {
+        let mut files = Vec::new();
         let failure = |path: &Path, why: &dyn std::fmt::Display| {
             Failure::new(format!("cannot write `{}`", path.display())).why(why)
         };
@@ -97,12 +111,17 @@ impl Sources {
                 return Err(failure(&path, &"the name leads out of the directory"));
             }
             write(&path, &file.content).map_err(|error| failure(&path, &error))?;
+            files.push(path);
         }
         if let Some(installation) = &self.installation {
             let path = directory.join("installation.toml");
             write(&path, &installation.content).map_err(|error| failure(&path, &error))?;
+            files.push(path);
         }
-        Ok(())
+        Ok(Written {
+            policy: self.policy.clone(),
+            files,
+        })
     }
 }
 
@@ -133,6 +152,15 @@ impl View for Sources {
     }
 }
 
+impl View for Written {
+    fn text(&self, page: &mut Page) {
+        for file in &self.files {
+            page.line(&format!("wrote `{}`", file.display()));
+        }
+        page.line(&format!("policy {}", self.policy));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +178,25 @@ mod tests {
         for (name, expected) in table {
             assert_eq!(is_below(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let file = |name: &str| File {
+            name: name.to_owned(),
+            content: String::new(),
+        };
+        let sources = Sources {
+            policy: "p1".to_owned(),
+            since: None,
+            files: vec![file("a/b.toml")],
+            installation: Some(file("installation.toml")),
+        };
+        let into = home.path().join("before");
+        let written = sources.write(&into).unwrap();
+        let expected = [into.join("policy/a/b.toml"), into.join("installation.toml")];
+        assert_eq!(written.files, expected);
+        assert!(written.files.iter().all(|file| file.exists()));
     }
 }

@@ -1,5 +1,7 @@
 //! What is wrong, from what the agent and the broker say of themselves.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use taskpass_proto::v1::GetStatusResponse;
@@ -51,11 +53,19 @@ impl From<GetStatusResponse> for BrokerStatus {
 }
 
 /// Everything that is wrong, with what to do about it.
-pub(super) fn problems(agent: &Seen<Status>, broker: &Seen<BrokerStatus>) -> Vec<Problem> {
+///
+/// `tried` are the sockets of the agent and of the broker that were looked for.
+pub(super) fn problems(
+    agent: &Seen<Status>,
+    broker: &Seen<BrokerStatus>,
+    tried: [&Path; 2],
+) -> Vec<Problem> {
     if let (Seen::Absent, Seen::Absent) = (agent, broker) {
+        let [agent, broker] = tried.map(Path::display);
         return vec![problem(
-            "neither an agent nor a broker runs on this machine",
-            "start one, or name its socket with --agent-socket or --admin-socket",
+            &format!("neither an agent is here, at `{agent}`, nor a broker, at `{broker}`"),
+            "start one, or name its socket with --agent-socket or --admin-socket; for `taskpass dev`, run the \
+             `export` lines that it prints at its start",
         )];
     }
     of_agent(agent)
@@ -183,7 +193,8 @@ mod tests {
             ),
         ];
         for (agent, broker, expected) in table {
-            let found = problems(&agent, &broker);
+            let tried = ["/run/agent.sock", "/run/admin.sock"].map(Path::new);
+            let found = problems(&agent, &broker, tried);
             assert_eq!(found.len(), expected.len(), "{found:?}");
             for (problem, start) in found.iter().zip(expected) {
                 assert!(problem.what.starts_with(start), "{problem:?}");

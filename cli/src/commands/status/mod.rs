@@ -7,6 +7,7 @@ mod health;
 mod view;
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -59,7 +60,15 @@ enum Seen<T> {
 pub(crate) fn perform(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let report = block_on(async {
         let (agent, broker) = tokio::join!(ask_agent(context), ask_broker(context));
-        Ok(Report::new(agent, broker))
+        let tried = [
+            context.agent().socket().path.clone(),
+            context.admin_socket().path,
+        ];
+        Ok(Report::new(
+            agent,
+            broker,
+            tried.each_ref().map(PathBuf::as_path),
+        ))
     })?;
     context.output.show(&report)?;
     Ok(report.exit())

@@ -1,5 +1,7 @@
 //! How the status is shown.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -21,8 +23,8 @@ pub(super) struct Report {
 
 impl Report {
     /// Puts together what was seen.
-    pub(super) fn new(agent: Seen<Status>, broker: Seen<BrokerStatus>) -> Self {
-        let problems = health::problems(&agent, &broker);
+    pub(super) fn new(agent: Seen<Status>, broker: Seen<BrokerStatus>, tried: [&Path; 2]) -> Self {
+        let problems = health::problems(&agent, &broker, tried);
         Self {
             healthy: problems.is_empty(),
             agent,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use taskpass_broker::adapters::store::sqlite::{self, StoreReport};
 
+use super::must_be_there;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,6 +28,7 @@ pub(super) struct Shown(pub(super) StoreReport);
 
 impl Check {
     pub(super) fn perform(self, context: &Context) -> Result<Exit, Failure> {
+        must_be_there(&self.file, "the store cannot be read")?;
         let report = sqlite::check(&self.file)
             .map_err(|error| Failure::new("the store cannot be read").why(error))?;
         let is_sound = report.damage.is_empty();

@@ -4,6 +4,9 @@ mod backup;
 mod check;
 mod restore;
 
+use std::io;
+use std::path::Path;
+
 use clap::Subcommand;
 
 use crate::context::Context;
@@ -17,13 +20,14 @@ Examples:
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
-  taskpass store check /var/lib/taskpass/taskpass.db
+  taskpass store check /var/lib/taskpass/broker/taskpass.db
   taskpass store check /var/lib/taskpass/backups/taskpass-2026-05-01.db --output json";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
   systemctl stop taskpass-broker
-  taskpass store restore /var/lib/taskpass/backups/taskpass-2026-05-01.db --into /var/lib/taskpass/taskpass.db
+  taskpass store restore /var/lib/taskpass/backups/taskpass-2026-05-01.db \\
+    --into /var/lib/taskpass/broker/taskpass.db
   systemctl start taskpass-broker";
 
 const RESTORE_ABOUT: &str = "\
@@ -54,5 +58,15 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
         Command::Backup(backup) => backup.perform(context),
         Command::Check(check) => check.perform(context),
         Command::Restore(restore) => restore.perform(context),
+    }
+}
+
+/// Refuses a file that is not there, before SQLite says something of writing.
+fn must_be_there(file: &Path, what: &str) -> Result<(), Failure> {
+    match file.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::usage(what)
+            .why(format!("there is no file `{}`", file.display()))
+            .remedy("check its path")),
+        _ => Ok(()),
     }
 }

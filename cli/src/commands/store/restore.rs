@@ -8,6 +8,7 @@ use taskpass_broker::adapters::store::sqlite;
 use taskpass_broker::domain::time::UnixMillis;
 
 use super::check::Shown;
+use super::must_be_there;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ struct Done {
 
 impl Restore {
     pub(super) fn perform(self, context: &Context) -> Result<Exit, Failure> {
+        must_be_there(&self.backup, "the backup was not restored")?;
         let now = u64::try_from(context.output.now().as_millisecond()).unwrap_or_default();
         let replaced = sqlite::restore(&self.backup, &self.into, UnixMillis::new(now))
             .map_err(|error| Failure::new("the backup was not restored").why(error))?;

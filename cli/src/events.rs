@@ -1,0 +1,32 @@
+//! The events of the audit log, by which it can be searched. The table in `docs/audit-log.md` explains them.
+
+/// Every event, by what it is about.
+pub(crate) const EVENTS: [&str; 27] = [
+    "job.opened",
+    "job.denied",
+    "job.ended",
+    "job.end_denied",
+    "lease.issued",
+    "lease.denied",
+    "lease.renewed",
+    "lease.renewal_denied",
+    "lease.ended",
+    "denials.repeated",
+    "workload.banned",
+    "workload.unbanned",
+    "policy.loaded",
+    "policy.refused",
+    "admin.called",
+    "key.created",
+    "key.rotated",
+    "key.retired",
+    "key.resealed",
+    "key.forgotten",
+    "store.recovered",
+    "store.restored",
+    "store.backed_up",
+    "broker.started",
+    "log.continued",
+    "record.lost",
+    "audit.details_erased",
+];

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::http;
+use crate::support::installation::Installation;
 use crate::support::process::BINARY;
 
 fn root() -> PathBuf {
@@ -67,6 +69,56 @@ fn every_metric_of_the_page_exists_and_every_gauge_of_health_is_on_it() {
             "`{name}` is no metric"
         );
     }
+}
+
+#[tokio::test]
+async fn counters_to_alarm_on_are_there_at_0_before_their_first_event() {
+    let broker = Installation::start().await;
+    let (_, metrics) = http::get(broker.operations, "/metrics").await.unwrap();
+    let page = page();
+    let named = page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let counters: Vec<&str> = named
+        .filter(|word| word.starts_with("taskpass_") && word.ends_with("_total"))
+        .collect();
+    assert!(counters.len() >= 8, "{counters:?}");
+    for name in counters {
+        assert!(
+            metrics.contains(&format!("# HELP {name} ")),
+            "{name}: {metrics}"
+        );
+        let is_there = |line: &str| line.starts_with(name) && line.contains(' ');
+        assert!(metrics.lines().any(is_there), "{name}: {metrics}");
+    }
+    for series in [
+        r#"taskpass_jobs_ended_total{cause="heartbeat_lost"}"#,
+        r#"taskpass_refusals_total{reason="RATE_LIMITED"}"#,
+        r#"taskpass_decisions_total{outcome="TASK_NOT_GRANTED"}"#,
+        r#"taskpass_store_errors_total{kind="full"}"#,
+        r#"taskpass_identity_problems_total{source="workload_api",why="silent"}"#,
+        "taskpass_admin_refused_total",
+    ] {
+        assert_eq!(
+            http::metric(&metrics, series),
+            Some(0.0),
+            "{series}: {metrics}"
+        );
+    }
+}
+
+#[test]
+fn every_metric_is_in_the_catalogue() {
+    let catalogue = root().join("broker/src/app/metric_catalogue.rs");
+    let catalogue = fs::read_to_string(catalogue).unwrap();
+    let broker = broker();
+    let mut seen = 0;
+    for kind in ["counter!(\"", "gauge!(\"", "histogram!(\""] {
+        for after in broker.split(kind).skip(1) {
+            let (name, _) = after.split_once('"').unwrap();
+            assert!(catalogue.contains(&format!("\"{name}\"")), "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 30, "{seen}");
 }
 
 #[test]

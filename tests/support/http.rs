@@ -16,3 +16,9 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)
     let (_, body) = answer.split_once("\r\n\r\n")?;
     Some((status, body.to_owned()))
 }
+
+/// The value of a series of `/metrics`, named with its labels.
+pub(crate) fn metric(metrics: &str, series: &str) -> Option<f64> {
+    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    metrics.lines().find_map(value)
+}

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use super::metric_catalogue;
+
 /// Seconds; from a fast disk to a stuck one.
 const LATENCY_BUCKETS: [f64; 12] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
@@ -23,6 +25,7 @@ pub(super) fn install() -> PrometheusHandle {
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is installed; `/metrics` stays empty");
         }
+        metric_catalogue::register();
         handle
     });
     handle.clone()

@@ -14,6 +14,7 @@ pub mod background;
 pub mod check;
 pub mod connection;
 pub mod health;
+mod metric_catalogue;
 mod metrics;
 mod own_identity;
 pub mod places;

@@ -94,6 +94,16 @@ pub enum StoreErrorKind {
 }
 
 impl StoreErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Full,
+        Self::ReadOnly,
+        Self::Io,
+        Self::Corrupt,
+        Self::Stopped,
+        Self::Other,
+    ];
+
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod audit;
+mod audit_page;
 mod broker;
 mod cli;
 mod cookbook;

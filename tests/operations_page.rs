@@ -140,6 +140,28 @@ fn readiness_says_what_the_page_explains() {
 }
 
 #[test]
+fn the_paths_of_the_broker_are_the_same_everywhere() {
+    let files = [
+        "docs/operations.md",
+        "examples/broker.toml",
+        "examples/systemd/taskpass-broker.service",
+    ];
+    let store = "/var/lib/taskpass/broker/taskpass.db";
+    for file in files {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for path in [store, "/run/taskpass-broker/admin.sock"] {
+            assert!(text.contains(path), "{file}: {path}");
+        }
+    }
+    for file in [&files[..], &["docs/store.md", "docs/audit-log.md"]].concat() {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for old in ["/var/lib/taskpass/taskpass.db", "/var/lib/taskpass/audit"] {
+            assert!(!text.contains(old), "{file}: {old}");
+        }
+    }
+}
+
+#[test]
 fn its_links_lead_somewhere() {
     let page = page();
     let targets = page

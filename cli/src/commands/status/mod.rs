@@ -33,7 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   taskpass status
   taskpass status --output json | jq -r '.problems[].what'
-  taskpass status --admin-socket /run/taskpass/admin.sock";
+  taskpass status --admin-socket /run/taskpass-broker/admin.sock";
 
 /// The command line of `status`.
 #[derive(Debug, Args)]

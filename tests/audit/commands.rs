@@ -93,6 +93,9 @@ async fn erased_details_are_gone_it_is_recorded_and_everything_still_verifies() 
     let opened = operator.events("job.opened").await;
     let (job, number) = (opened[3].job_id.clone(), opened[3].number);
     assert!(opened[3].details.contains("holder"));
+    let unexplained = audit(&broker, &["erase", "--job", &job, "--note", " "]);
+    let said = String::from_utf8_lossy(&unexplained.stderr);
+    assert!(said.contains("mandatory for erasing"), "{said}");
     let said = audit_text(&broker, &["erase", "--job", &job, "--note", "case 17"]);
     assert_eq!(said, "the details of 2 records were erased\n");
     let mut operator = Operator::connect(&broker).await;

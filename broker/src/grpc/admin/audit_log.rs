@@ -109,6 +109,11 @@ pub(super) async fn erase(
     by: String,
     request: v1::EraseAuditDetailsRequest,
 ) -> Result<v1::EraseAuditDetailsResponse, Status> {
+    if request.note.trim().is_empty() {
+        return Err(refused(requests::invalid(
+            "`note` says why; it is mandatory for erasing",
+        )));
+    }
     let (erasure, about) = match request.records {
         Some(Records::Numbers(numbers)) => {
             let about = json!({ "numbers": numbers.numbers });

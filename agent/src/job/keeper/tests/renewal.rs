@@ -2,6 +2,8 @@
 
 use super::fake_broker::{Kind, Say, TTL};
 use super::*;
+use crate::clock::Clock as _;
+use crate::local_api::wire;
 
 /// Whether a token is there to be handed out.
 fn has_token(view: &watch::Receiver<JobView>) -> bool {
@@ -132,6 +134,9 @@ async fn a_lease_that_was_taken_back_is_handed_out_no_more() {
         assert!(within(250, || !node.broker.renews().is_empty()).await);
         pass(seconds(1)).await;
         assert!(!has_token(&view), "{reason:?}");
+        let told = wire::event(&view.borrow(), node.clock.since_boot()).unwrap();
+        assert_eq!(told["not_renewed"][0]["reason"], reason.code());
+        assert_eq!(told["credentials"], serde_json::json!([]));
     }
 }
 

@@ -7,6 +7,7 @@ const COMMANDS: &[&str] = &[
     "",
     "broker",
     "agent",
+    "dev",
     "agent upgrade",
     "bench",
     "bench policy",

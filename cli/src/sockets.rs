@@ -68,7 +68,7 @@ impl Socket {
         self.unreached()
             .why(format!("what listens there does not answer as {kind} does"))
             .remedy(format!(
-                "name the socket of {kind} with {}; {} is for that of {other}",
+                "{} names the socket of {kind}, {} that of {other}",
                 kind.flag(),
                 other.flag()
             ))

@@ -262,13 +262,13 @@ fn a_socket_of_the_other_kind_is_told_apart() {
             "--agent-socket",
             broker,
             &["job", "list", "--mine"],
-            "--admin-socket is for that",
+            "--agent-socket names the socket of the agent",
         ),
         (
             "--admin-socket",
             agent,
             &["job", "list"],
-            "check that the socket is that",
+            "check that --admin-socket names its socket",
         ),
     ];
     for (flag, socket, line, remedy) in table {

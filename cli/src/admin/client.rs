@@ -13,13 +13,15 @@ use tonic::{Code, Status};
 use tower::service_fn;
 
 use crate::failure::Failure;
-use crate::sockets::Socket;
+use crate::sockets::{Kind, Socket};
 
 /// Calls of the broker's administration.
 type Client = AdminClient<Channel>;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
+/// What tonic says when that is over.
+const TIMEOUT: &str = "Timeout expired";
 
 /// Connects to the socket.
 pub(crate) async fn connect(socket: &Socket) -> Result<Client, Failure> {
@@ -60,22 +62,27 @@ pub(crate) fn not_found(what: &'static str, lists: &'static str) -> impl Fn(Stat
 
 /// An answer without a reason: the broker says in words what is wrong, or the connection does.
 fn unexplained(what: &str, status: &Status) -> Failure {
+    let failure = Failure::new(what);
+    let look = "look at `taskpass status`, and into the broker's log";
     let message = match status.message() {
         // What tonic calls the code says more than nothing.
         "" => status.code().to_string(),
         message => message.to_owned(),
     };
-    let failure = Failure::new(what).why(message);
-    // Made on this side, for what came cannot be understood.
-    if status.source().is_some() || status.message().starts_with("protocol error") {
-        return failure.remedy(
-            "check that the socket is that of the broker's administration, and look at `taskpass status`",
-        );
-    }
+    let is_of_this_side = status.source().is_some() || message.starts_with("protocol error");
     match status.code() {
+        Code::Cancelled | Code::DeadlineExceeded if message == TIMEOUT => failure
+            .why(format!("the broker did not answer within {} s", CALL_DEADLINE.as_secs()))
+            .remedy(look),
+        _ if is_of_this_side => failure
+            .why(format!(
+                "the connection broke, or what listens at the socket does not answer as {} does ({message})",
+                Kind::Admin
+            ))
+            .remedy("check that --admin-socket names its socket, and look at `taskpass status`"),
         // These name what to try themselves.
-        Code::NotFound | Code::FailedPrecondition | Code::InvalidArgument => failure,
-        _ => failure.remedy("look at `taskpass status`, and into the broker's log"),
+        Code::NotFound | Code::FailedPrecondition | Code::InvalidArgument => failure.why(message),
+        _ => failure.why(message).remedy(look),
     }
 }
 

@@ -24,7 +24,8 @@ It names the record or the tile that is not as it was signed, and exits with 1."
 const EXAMPLES: &str = "\
 Examples:
   taskpass audit verify /var/lib/taskpass/broker/audit-log --key audit.vkey
-  taskpass audit verify /var/lib/taskpass/broker/audit-log --key audit.vkey --checkpoint /mnt/worm/monday
+  taskpass audit verify /var/lib/taskpass/broker/audit-log --key audit.vkey \\
+    --checkpoint /mnt/worm/monday
   taskpass audit verify audit-2026.jsonl --key taskpass.acme.example/audit+3f2a91c0+AYr…
   taskpass audit verify --proof record-4711.tlog-proof --key audit.vkey";
 

@@ -60,6 +60,7 @@ impl Facts {
                 Attribute::Subject => string(subject.as_str()),
                 Attribute::TrustDomain => string(subject.trust_domain().as_str()),
                 Attribute::Path => path(subject),
+                Attribute::Name => string(subject.segments().last().unwrap_or_default()),
                 Attribute::Segments => set(subject.segments()),
                 Attribute::Environment => string(environments(environment).0),
                 Attribute::Environments => set(environments(environment).1),

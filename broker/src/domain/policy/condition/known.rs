@@ -198,7 +198,7 @@ impl Known<'_> {
             ["context", "trust_domain"] => {
                 Unlike::misspelt("a trust domain", &names.trust_domains, literal)
             }
-            ["context", "segments"] => (!is_segment(literal))
+            ["context", "segments" | "name"] => (!is_segment(literal))
                 .then(|| Unlike::shape("one segment of a path, without `/`", None)),
             ["context", "time", "date"] => {
                 (!is_date(literal)).then(|| Unlike::shape("a date such as `2026-01-31`", None))

@@ -124,7 +124,13 @@ impl Looks {
             Value::Object(fields) => {
                 for (operator, operands) in fields {
                     match operator.as_str() {
-                        "has" => self.has(operands),
+                        "has" => {
+                            self.has(operands);
+                            // What it asks of is looked at for that alone.
+                            if operands.get("left").and_then(path).is_some() {
+                                continue;
+                            }
+                        }
                         "Value" => {
                             if let Some(entity) = operands.get("__entity") {
                                 self.entity(entity);
@@ -235,4 +241,96 @@ fn cut(mut value: String) -> String {
         value.push('…');
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::Policy;
+
+    use super::*;
+
+    fn looks(rule: &str) -> Looks {
+        Looks::of_policy(&Policy::parse(None, rule).unwrap().to_json().unwrap())
+    }
+
+    fn shown<'a>(paths: impl Iterator<Item = (&'a [String], &'a str)>) -> Vec<String> {
+        paths
+            .map(|(path, value)| format!("{} {value}", path.join(".")))
+            .collect()
+    }
+
+    #[test]
+    fn finds_attributes_once_each_and_in_order() {
+        let looks = looks(
+            "forbid(principal, action, resource) when { context.time.hour > 3 && context.path == \"/a\" && context.time.hour < 5 \
+             && context.params has ref && context has reported.uid };",
+        );
+        let paths: Vec<_> = looks.paths.iter().map(|path| path.join(".")).collect();
+        assert_eq!(
+            paths,
+            [
+                "context.params.ref",
+                "context.path",
+                "context.reported.uid",
+                "context.time.hour"
+            ]
+        );
+        let asked: Vec<_> = looks.asked().map(|path| path.join(".")).collect();
+        assert_eq!(
+            asked,
+            [
+                "context.params.ref",
+                "context.reported",
+                "context.reported.uid"
+            ]
+        );
+        assert!(looks.looks_at("reported") && !looks.looks_at("job"));
+    }
+
+    #[test]
+    fn finds_what_attributes_are_compared_with_on_either_side() {
+        let looks = looks(
+            "forbid(principal, action, resource) when { context.task == \"a\" || \"b\" != context.task || [\"c\", \"d\"].contains(context.path) \
+             || context.segments.containsAny([\"e\"]) || context.time.hour == 7 || context.path like \"/f/*/g\" || context.risk.exposed == true };",
+        );
+        assert_eq!(
+            shown(looks.compared()),
+            [
+                "context.task a",
+                "context.task b",
+                "context.path c",
+                "context.path d",
+                "context.segments e",
+                "context.time.hour 7"
+            ]
+        );
+        assert_eq!(shown(looks.likened()), ["context.path /f/"]);
+    }
+
+    #[test]
+    fn finds_entities_in_the_head_and_in_conditions() {
+        let looks = looks(
+            "forbid(principal == Workload::\"spiffe://d/a\", action in [Action::\"x\", Action::\"y\"], resource) when { resource == Task::\"t\" };",
+        );
+        let found: Vec<_> = looks.entities().collect();
+        assert_eq!(
+            found,
+            [
+                ("Task", "t"),
+                ("Workload", "spiffe://d/a"),
+                ("Action", "x"),
+                ("Action", "y")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        assert_eq!(cut("a".repeat(256)), "a".repeat(256));
+        assert_eq!(cut("ä".repeat(200)), format!("{}…", "ä".repeat(128)));
+        assert_eq!(
+            cut(format!("x{}", "ä".repeat(200))),
+            format!("x{}…", "ä".repeat(127))
+        );
+    }
 }

@@ -8,6 +8,7 @@ pub(super) enum Attribute {
     Subject,
     TrustDomain,
     Path,
+    Name,
     Segments,
     Environment,
     Environments,
@@ -21,10 +22,11 @@ pub(super) enum Attribute {
 }
 
 impl Attribute {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Subject,
         Self::TrustDomain,
         Self::Path,
+        Self::Name,
         Self::Segments,
         Self::Environment,
         Self::Environments,
@@ -43,6 +45,7 @@ impl Attribute {
             Self::Subject => "subject",
             Self::TrustDomain => "trust_domain",
             Self::Path => "path",
+            Self::Name => "name",
             Self::Segments => "segments",
             Self::Environment => "environment",
             Self::Environments => "environments",

@@ -119,6 +119,7 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("subject", "String"),
     ("trust_domain", "String"),
     ("path", "String"),
+    ("name", "String"),
     ("segments", "Set<String>"),
     ("environment", "String"),
     ("environments", "Set<String>"),

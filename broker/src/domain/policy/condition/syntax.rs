@@ -10,7 +10,7 @@ use super::schema::{TASK, WORKLOAD};
 use crate::domain::policy::suggest::suggest;
 
 /// What is part of the context, and often written without it.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "params",
     "time",
     "job",
@@ -20,6 +20,7 @@ const PARTS: [&str; 13] = [
     "subject",
     "task",
     "path",
+    "name",
     "segments",
     "trust_domain",
     "risk",

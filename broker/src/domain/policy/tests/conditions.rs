@@ -89,6 +89,7 @@ fn conditions_see_everything_that_a_decision_knows() {
         "principal == Workload::\"spiffe://acme.example/prod/ci/docs\"",
         "resource == Task::\"deploy\" && context.task == \"deploy\"",
         "context.trust_domain == \"acme.example\"",
+        "context.name == \"docs\" && context.params.ref != context.name",
         "context.path == \"/prod/ci/docs\" && context.path like \"/prod/*\"",
         "context.segments.contains(\"ci\") && context.segments.containsAll([\"prod\", \"docs\"])",
         "context.environment == \"prod\" && context.environments == [\"prod\"]",

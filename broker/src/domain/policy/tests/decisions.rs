@@ -521,3 +521,16 @@ fn a_parameter_of_a_task_without_any_is_told_so() {
     let failed = decision.grants[0].failed.as_ref().unwrap();
     assert_eq!(failed.expected, "no parameters");
 }
+
+#[test]
+fn several_environments_are_named_in_order() {
+    let text = POLICY.replace("[environment.dev]", "[environment.zebra]\nworkloads = [\"spiffe://acme.example/shared/agents/*\"]\n[environment.aaa]\nworkloads = [\"spiffe://acme.example/shared/**\"]\n[environment.dev]");
+    let workload = "spiffe://acme.example/shared/agents/one".parse().unwrap();
+    let Environment::Several(names) = policy(&text).environment(&workload) else {
+        panic!("in several")
+    };
+    assert_eq!(
+        names.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["aaa", "dev", "prod", "zebra"]
+    );
+}

@@ -74,8 +74,20 @@ fn does_what_its_comments_say() {
         ),
         (scopes(agent, "deploy-docs", &[]), "TASK_NOT_GRANTED"),
         (
-            scopes("spiffe://acme.example/dev/ci/x", "ci/build", &build),
+            scopes("spiffe://acme.example/dev/ci/site/7", "ci/build", &build),
             "cache:read upload:site",
+        ),
+        (
+            scopes("spiffe://acme.example/dev/ci/docs/7", "ci/build", &build),
+            "TASK_NOT_GRANTED",
+        ),
+        (
+            scopes(
+                "spiffe://acme.example/dev/ci/site/7",
+                "ci/build",
+                &[("repository", "dev"), ("attempt", "1"), ("cache", "read")],
+            ),
+            "TASK_NOT_GRANTED",
         ),
     ];
     for (found, expected) in table {

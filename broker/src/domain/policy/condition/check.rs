@@ -213,6 +213,11 @@ fn validate(
             mistake
         })
     });
+    // Cedar gives them in no order.
+    let mut errors: Vec<_> = errors.collect();
+    errors.sort_by(|a, b| {
+        (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message))
+    });
     let mut mistakes: Vec<Mistake> = Vec::new();
     for mistake in errors {
         // Both sides of a comparison are told the same.

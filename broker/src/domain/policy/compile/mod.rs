@@ -2,7 +2,7 @@
 //!
 //! - `names`: who is called what, and what a reference means
 //! - `credentials`, `tasks`, `workloads`: what each kind of declaration becomes
-//! - `conditions`, `guardrails`: what Cedar checks, in places of our files
+//! - `conditions`, `guardrails`: what Cedar checks, in places of our files; `written_string`: where in a string
 //! - `headless`: grants without their task
 //! - `references`: remedies that name what there is
 //! - `templates`: whether scopes can be filled in wherever they are granted
@@ -21,6 +21,7 @@ mod references;
 mod tasks;
 mod templates;
 mod workloads;
+mod written_string;
 
 use std::sync::Arc;
 

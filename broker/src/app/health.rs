@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clock_guard::ClockState;
 use crate::domain::time::UnixMillis;
 use crate::operations::Operations;
+use crate::operations::policy_in_force::Fault;
 
 /// Looks at everything that can be wrong.
 pub struct Health {
@@ -168,12 +169,18 @@ impl Health {
     }
 
     fn refused_policy(&self) -> Option<Problem> {
-        self.operations.policy_status().refused.map(|refused| {
-            problem(
+        let refused = self.operations.policy_status().refused?;
+        Some(match refused.fault {
+            Fault::Files => problem(
                 format!("the newest policy files were refused: {}", refused.why),
                 "run `taskpass policy check` on the policy directory; the policy before stays in force",
                 true,
-            )
+            ),
+            Fault::Store(kind) => problem(
+                format!("the newest policy could not be kept: {}", refused.why),
+                format!("{}; the policy before stays in force", kind.remedy()),
+                true,
+            ),
         })
     }
 

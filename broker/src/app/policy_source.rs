@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::policy_files::{self, SourceError};
@@ -18,13 +18,25 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Where policy comes from.
 pub struct PolicySource {
     files: Arc<Files>,
-    seen: Mutex<Option<Vec<SourceFile>>>,
+    state: Mutex<State>,
 }
 
 /// The files of a policy.
 struct Files {
     directory: PathBuf,
     installation: PathBuf,
+}
+
+/// The policy's files, and behind them the installation's; or why they cannot be read.
+type Look = Result<Vec<SourceFile>, String>;
+
+/// What became of the files so far.
+#[derive(Default)]
+struct State {
+    /// What there is no more to be done with: it is in force, or was refused for what it says.
+    settled: Option<Look>,
+    /// A good policy that the store could not keep, and its files.
+    unkept: Option<(Vec<SourceFile>, Arc<Policy>)>,
 }
 
 impl PolicySource {
@@ -35,54 +47,91 @@ impl PolicySource {
                 directory,
                 installation,
             }),
-            seen: Mutex::new(None),
+            state: Mutex::new(State::default()),
         }
     }
 
-    /// Reads, compiles and installs. A bad file changes nothing; the error says where and what to do.
+    /// Reads, compiles and installs at once. A bad file changes nothing; the error says where and what to do.
     pub async fn reload(&self, operations: &Operations) -> Result<bool, String> {
-        let mut seen = self.seen.lock().await;
-        let outcome = match self.aside(Files::read_and_compile).await {
-            Ok((files, compiled)) => {
-                *seen = Some(files);
-                match compiled {
-                    Ok(policy) => operations
-                        .install_policy(policy)
-                        .await
-                        .map_err(|error| error.to_string()),
-                    Err(why) => Err(why),
-                }
-            }
-            Err(why) => Err(why),
-        };
-        if let Err(why) = &outcome {
-            operations.refuse_policy(why.clone()).await;
-        }
-        outcome
+        let mut state = self.state.lock().await;
+        let look = self.aside(Files::read).await;
+        self.put_in_force(look, &mut state, operations).await
     }
 
     /// Reloads whenever the files have changed, until `shutdown`.
     pub async fn watch(self: Arc<Self>, operations: Arc<Operations>, shutdown: CancellationToken) {
-        let mut ticks = interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = Duration::ZERO;
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                () = sleep(pause) => {}
                 () = shutdown.cancelled() => return,
             }
-            if self.has_changed().await {
-                // Whether it worked is in the log, the status and the metrics.
-                let _ = self.reload(&operations).await;
+            pause = self.step(&operations).await;
+        }
+    }
+
+    /// Looks once, and says when to look again.
+    pub(super) async fn step(&self, operations: &Operations) -> Duration {
+        let mut state = self.state.lock().await;
+        let settled = state.settled.clone();
+        let looked = self.aside(move |files| {
+            let look = files.read();
+            let is_settled = settled.as_ref() == Some(&look);
+            Ok((look, is_settled))
+        });
+        let (look, is_settled) = looked.await.unwrap_or_else(|why| (Err(why), false));
+        if !is_settled {
+            // Whether it worked is in the log, the status and the metrics.
+            let _ = self.put_in_force(look, &mut state, operations).await;
+        }
+        LOOK_EVERY
+    }
+
+    async fn put_in_force(
+        &self,
+        look: Look,
+        state: &mut State,
+        operations: &Operations,
+    ) -> Result<bool, String> {
+        let unkept = state.unkept.take();
+        let (files, policy) = match self.compiled(&look, unkept).await {
+            Ok(compiled) => compiled,
+            Err(why) => {
+                state.settled = Some(look);
+                operations.refuse_policy(why.clone()).await;
+                return Err(why);
+            }
+        };
+        match operations.install_policy(Arc::clone(&policy)).await {
+            Ok(changed) => {
+                state.settled = Some(look);
+                Ok(changed)
+            }
+            Err(error) => {
+                // INVARIANT: a good policy is settled only once it is in force; otherwise a stricter one would
+                // wait for somebody to notice.
+                state.settled = None;
+                state.unkept = Some((files, policy));
+                Err(operations.postpone_policy(&error))
             }
         }
     }
 
-    async fn has_changed(&self) -> bool {
-        let Some(seen) = self.seen.lock().await.clone() else {
-            return true;
-        };
-        let same = self.aside(move |files| Ok(files.read()? == seen)).await;
-        !same.unwrap_or_default()
+    /// The policy that the files are, compiled once however often it is tried to keep it.
+    async fn compiled(
+        &self,
+        look: &Look,
+        unkept: Option<(Vec<SourceFile>, Arc<Policy>)>,
+    ) -> Result<(Vec<SourceFile>, Arc<Policy>), String> {
+        let files = look.clone()?;
+        self.aside(move |_| match unkept {
+            Some((known, policy)) if known == files => Ok((known, policy)),
+            Some(_) | None => {
+                let policy = compile(&files)?;
+                Ok((files, Arc::new(policy)))
+            }
+        })
+        .await
     }
 
     /// Does what takes long where it keeps no call waiting: a large policy takes seconds to compile.
@@ -97,15 +146,7 @@ impl PolicySource {
 }
 
 impl Files {
-    /// The files, and the policy that they are or why they are none.
-    fn read_and_compile(&self) -> Result<(Vec<SourceFile>, Result<Policy, String>), String> {
-        let files = self.read()?;
-        let compiled = compile(&files);
-        Ok((files, compiled))
-    }
-
-    /// The policy's files, and behind them the installation's.
-    fn read(&self) -> Result<Vec<SourceFile>, String> {
+    fn read(&self) -> Look {
         let read = || {
             let mut files = policy_files::read(&self.directory)?;
             files.push(policy_files::read_one(&self.installation)?);

@@ -13,8 +13,8 @@ use super::Operations;
 use crate::domain::audit::{Event, Record};
 use crate::domain::policy::{Policy, SourceFile};
 use crate::domain::time::UnixMillis;
-use crate::ports::store::StoreError;
 use crate::ports::store::policies::KeptPolicy;
+use crate::ports::store::{StoreError, StoreErrorKind};
 
 /// The snapshot that decisions are made on.
 #[derive(Default)]
@@ -28,17 +28,28 @@ pub struct PolicyInForce {
 pub struct PolicyStatus {
     /// When the one in force was loaded.
     pub loaded_at: Option<UnixMillis>,
-    /// Why the newest files were refused, and since when.
+    /// Why the newest files are not in force, and since when.
     pub refused: Option<RefusedPolicy>,
 }
 
 /// Files that were not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedPolicy {
-    /// Each finding with its place and what to do.
+    /// Each finding with its place and what to do; or how the store failed.
     pub why: String,
+    /// Whose fault it is.
+    pub fault: Fault,
     /// When they were refused.
     pub at: UnixMillis,
+}
+
+/// What keeps files from being in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// They cannot be read, or are no policy: they wait for other ones.
+    Files,
+    /// The store could not keep them: they are tried again.
+    Store(StoreErrorKind),
 }
 
 impl Operations {
@@ -53,7 +64,8 @@ impl Operations {
     }
 
     /// Puts a policy in force, once its sources are kept. Says whether it is another one than before.
-    pub async fn install_policy(&self, policy: Policy) -> Result<bool, StoreError> {
+    pub async fn install_policy(&self, policy: impl Into<Arc<Policy>>) -> Result<bool, StoreError> {
+        let policy = policy.into();
         let now = self.now();
         let hash = policy.hash().to_string();
         if self
@@ -61,7 +73,7 @@ impl Operations {
             .is_some_and(|current| current.hash() == policy.hash())
         {
             // The names of files, which stand in explanations, are those of today.
-            self.policy.current.store(Some(Arc::new(policy)));
+            self.policy.current.store(Some(policy));
             self.policy_has_changed();
             self.policy.status.lock().refused = None;
             metrics::gauge!("taskpass_policy_refused").set(0);
@@ -82,7 +94,7 @@ impl Operations {
             since: now,
         };
         self.store.keep_policy(kept, record).await?;
-        let before = self.policy.current.swap(Some(Arc::new(policy)));
+        let before = self.policy.current.swap(Some(policy));
         self.policy_has_changed();
         measure(before.as_deref(), &hash, now);
         *self.policy.status.lock() = PolicyStatus {
@@ -96,25 +108,54 @@ impl Operations {
 
     /// Keeps the policy in force, and remembers why another one was refused.
     pub async fn refuse_policy(&self, why: String) {
-        let known = self.policy.status.lock().refused.clone();
-        if known.is_some_and(|refused| refused.why == why) {
+        let at = self.now();
+        if !self.not_in_force(&why, Fault::Files, at) {
             return;
         }
-        metrics::gauge!("taskpass_policy_refused").set(1);
         metrics::counter!("taskpass_policy_loads_total", "outcome" => "refused").increment(1);
         tracing::error!(
             policy.error = why,
             "policy refused; the one before stays in force"
         );
-        let at = self.now();
         let record = Record {
             details: json!({ "why": why }),
             ..Record::new(Event::PolicyRefused, at)
         };
-        self.policy.status.lock().refused = Some(RefusedPolicy { why, at });
         if let Err(error) = self.store.append(vec![record]).await {
             tracing::error!(%error, "the refusal of a policy was not recorded");
         }
+    }
+
+    /// Keeps the policy in force while the store cannot keep a good new one, which is tried again. Says so.
+    ///
+    /// There is no record of it: where it could be written, so could the policy.
+    pub fn postpone_policy(&self, error: &StoreError) -> String {
+        let why = format!(
+            "{error}; the files are good, and it is tried again until the store keeps them"
+        );
+        if self.not_in_force(&why, Fault::Store(error.kind), self.now()) {
+            metrics::counter!("taskpass_policy_loads_total", "outcome" => "not_kept").increment(1);
+            tracing::error!(
+                %error,
+                "the store could not keep a new policy; the one before stays in force, and it is tried again"
+            );
+        }
+        why
+    }
+
+    /// Remembers why the newest files are not in force. Says whether that is news.
+    fn not_in_force(&self, why: &str, fault: Fault, at: UnixMillis) -> bool {
+        let refused = &mut self.policy.status.lock().refused;
+        if refused.as_ref().is_some_and(|known| known.why == why) {
+            return false;
+        }
+        *refused = Some(RefusedPolicy {
+            why: why.to_owned(),
+            fault,
+            at,
+        });
+        metrics::gauge!("taskpass_policy_refused").set(1);
+        true
     }
 
     pub(super) fn policy_or_refuse(&self) -> Result<Arc<Policy>, Refusal> {

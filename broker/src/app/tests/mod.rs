@@ -10,6 +10,7 @@ mod introspection;
 mod lifetimes;
 mod pending;
 mod policy;
+mod policy_source;
 mod silence;
 mod soundness;
 
@@ -100,7 +101,7 @@ struct Bench {
     files: Arc<FilesInMemory>,
     random: Arc<dyn Random>,
     operations: Arc<Operations>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bench {
@@ -134,7 +135,7 @@ impl Bench {
             keys,
             files,
             random,
-            _folder: folder,
+            folder,
         };
         this.install(POLICY).await;
         this

@@ -14,6 +14,9 @@ use crate::operations::Operations;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When files that have changed are looked at again: longer than whoever writes them in place takes between
+/// emptying a file and filling it.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Where policy comes from.
 pub struct PolicySource {
@@ -35,6 +38,8 @@ type Look = Result<Vec<SourceFile>, String>;
 struct State {
     /// What there is no more to be done with: it is in force, or was refused for what it says.
     settled: Option<Look>,
+    /// What the last look found, if that was something else: it counts once it is found again.
+    found: Option<Look>,
     /// A good policy that the store could not keep, and its files.
     unkept: Option<(Vec<SourceFile>, Arc<Policy>)>,
 }
@@ -55,10 +60,11 @@ impl PolicySource {
     pub async fn reload(&self, operations: &Operations) -> Result<bool, String> {
         let mut state = self.state.lock().await;
         let look = self.aside(Files::read).await;
+        state.found = None;
         self.put_in_force(look, &mut state, operations).await
     }
 
-    /// Reloads whenever the files have changed, until `shutdown`.
+    /// Reloads whenever the files have changed and lie still, until `shutdown`.
     pub async fn watch(self: Arc<Self>, operations: Arc<Operations>, shutdown: CancellationToken) {
         let mut pause = Duration::ZERO;
         loop {
@@ -71,20 +77,30 @@ impl PolicySource {
     }
 
     /// Looks once, and says when to look again.
+    ///
+    /// INVARIANT: nothing comes into force that was read only once. It may be half of what somebody is writing,
+    /// and half a policy can be a good one: an empty file of guardrails forbids nothing.
     pub(super) async fn step(&self, operations: &Operations) -> Duration {
         let mut state = self.state.lock().await;
-        let settled = state.settled.clone();
+        let (settled, found) = (state.settled.clone(), state.found.take());
         let looked = self.aside(move |files| {
             let look = files.read();
             let is_settled = settled.as_ref() == Some(&look);
-            Ok((look, is_settled))
+            let is_still = found.as_ref() == Some(&look);
+            Ok((look, is_settled, is_still))
         });
-        let (look, is_settled) = looked.await.unwrap_or_else(|why| (Err(why), false));
-        if !is_settled {
-            // Whether it worked is in the log, the status and the metrics.
-            let _ = self.put_in_force(look, &mut state, operations).await;
+        match looked.await.unwrap_or_else(|why| (Err(why), false, true)) {
+            (_, true, _) => LOOK_EVERY,
+            (look, false, false) => {
+                state.found = Some(look);
+                LOOK_AGAIN_AFTER
+            }
+            (look, false, true) => {
+                // Whether it worked is in the log, the status and the metrics.
+                let _ = self.put_in_force(look, &mut state, operations).await;
+                LOOK_EVERY
+            }
         }
-        LOOK_EVERY
     }
 
     async fn put_in_force(

@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::{Bench, INSTALLATION, POLICY};
 use crate::app::policy_source::PolicySource;
+use crate::domain::policy::PolicyHash;
 use crate::operations::policy_in_force::Fault;
 use crate::ports::store::StoreErrorKind;
 
@@ -38,9 +42,20 @@ impl Files {
         fs::write(self.path("policy").join(name), text).unwrap();
     }
 
-    /// As often as it takes for files that lie still.
-    async fn look(&self) {
-        self.source.step(&self.bench.operations).await;
+    /// One look at the files, as whoever watches them does.
+    async fn look(&self) -> Duration {
+        self.source.step(&self.bench.operations).await
+    }
+
+    /// As many looks as files need that lie still.
+    async fn watch(&self) {
+        self.look().await;
+        self.look().await;
+    }
+
+    /// The hash of what is in force.
+    fn policy(&self) -> PolicyHash {
+        self.bench.operations.policy().unwrap().hash()
     }
 
     fn refused(&self) -> Option<(Fault, String)> {
@@ -70,7 +85,7 @@ async fn a_policy_that_the_store_could_not_keep_is_tried_again_until_it_is_in_fo
     files.let_store_keep(false);
     files.write("policy.toml", &POLICY.replace("ci/*", "nobody/*"));
     for _ in 0..3 {
-        files.look().await;
+        files.watch().await;
         assert!(files.is_granted().await, "by the policy before");
         let (fault, why) = files.refused().unwrap();
         assert_eq!(fault, Fault::Store(StoreErrorKind::Other));
@@ -80,7 +95,7 @@ async fn a_policy_that_the_store_could_not_keep_is_tried_again_until_it_is_in_fo
         );
     }
     files.let_store_keep(true);
-    files.look().await;
+    files.watch().await;
     assert!(!files.is_granted().await);
     assert_eq!(files.refused(), None);
 }
@@ -90,13 +105,13 @@ async fn a_policy_that_could_not_be_kept_is_forgotten_when_its_files_are_taken_b
     let files = Files::new().await;
     files.let_store_keep(false);
     files.write("policy.toml", &POLICY.replace("ci/*", "nobody/*"));
-    files.look().await;
+    files.watch().await;
     assert!(files.refused().is_some());
     files.write("policy.toml", POLICY);
-    files.look().await;
+    files.watch().await;
     assert_eq!(files.refused(), None);
     files.let_store_keep(true);
-    files.look().await;
+    files.watch().await;
     assert!(files.is_granted().await);
 }
 
@@ -105,9 +120,91 @@ async fn files_that_could_not_be_read_and_are_whole_again_are_no_longer_refused(
     let files = Files::new().await;
     let link = files.path("policy/x.toml");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
-    files.look().await;
+    files.watch().await;
     assert_eq!(files.refused().unwrap().0, Fault::Files);
     fs::remove_file(link).unwrap();
+    files.watch().await;
+    assert_eq!(files.refused(), None);
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_before_it_is_written_anew_never_counts_as_empty() {
+    let files = Files::new().await;
+    let guardrail = "forbid (principal, action, resource);";
+    files.write("never.cedar", guardrail);
+    files.watch().await;
+    assert!(!files.is_granted().await);
+    // What is read of a file between the two steps of rewriting it in place.
+    files.write("never.cedar", "");
+    files.look().await;
+    assert!(!files.is_granted().await);
+    files.write("never.cedar", &format!("{guardrail}\n"));
+    files.watch().await;
+    assert!(!files.is_granted().await);
+    files.write("never.cedar", "");
+    files.watch().await;
+    assert!(
+        files.is_granted().await,
+        "once it lies still, it is what it says"
+    );
+}
+
+#[tokio::test]
+async fn files_that_change_one_after_the_other_come_into_force_together() {
+    let files = Files::new().await;
+    let before = files.policy();
+    for n in 0..20 {
+        files.write(&format!("{n}.toml"), "");
+        files.look().await;
+        assert_eq!(files.policy(), before);
+    }
+    files.look().await;
+    assert_ne!(files.policy(), before);
+}
+
+#[tokio::test]
+async fn a_half_that_is_no_policy_is_not_told_as_refused() {
+    let files = Files::new().await;
+    files.write("policy.toml", "[task.deploy-docs]\nowner = ");
     files.look().await;
     assert_eq!(files.refused(), None);
+    files.write("policy.toml", &POLICY.replace("10m", "5m"));
+    files.watch().await;
+    assert_eq!(files.refused(), None);
+    assert!(files.is_granted().await);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_by_name_is_not_waited_for() {
+    let files = Files::new().await;
+    let before = files.policy();
+    files.write("more.toml", "");
+    files.source.reload(&files.bench.operations).await.unwrap();
+    assert_ne!(files.policy(), before);
+}
+
+#[tokio::test]
+async fn a_change_is_looked_at_again_a_short_while_after_it_was_seen() {
+    let files = Files::new().await;
+    let (second, short) = (Duration::from_secs(1), Duration::from_millis(200));
+    assert_eq!(files.look().await, second);
+    files.write("more.toml", "");
+    assert_eq!(files.look().await, short);
+    assert_eq!(files.look().await, second);
+    assert_eq!(files.look().await, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_watches_brings_a_change_into_force() {
+    let files = Files::new().await;
+    let stop = CancellationToken::new();
+    let operations = Arc::clone(&files.bench.operations);
+    let watching = tokio::spawn(Arc::clone(&files.source).watch(operations, stop.clone()));
+    let before = files.policy();
+    files.write("more.toml", "");
+    while files.policy() == before {
+        sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    watching.await.unwrap();
 }

@@ -68,13 +68,14 @@ fn policy(config: &BrokerConfig) -> Vec<String> {
     let shown = |errors: Vec<crate::domain::policy::Diagnostic>| {
         errors.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let installation = match policy_files::read_one(&config.installation) {
-        Ok(file) => Installation::parse(&file),
-        Err(error) => return vec![error.to_string()],
-    };
-    let files = match policy_files::read(&config.policy) {
-        Ok(files) => files,
-        Err(error) => return vec![error.to_string()],
+    let installation = policy_files::read_one(&config.installation);
+    let files = policy_files::read(&config.policy);
+    let (installation, files) = match (installation, files) {
+        (Ok(installation), Ok(files)) => (Installation::parse(&installation), files),
+        (installation, files) => {
+            let errors = installation.err().into_iter().chain(files.err());
+            return errors.map(|error| error.to_string()).collect();
+        }
     };
     match installation {
         Ok(installation) => Policy::compile(&files, &installation)

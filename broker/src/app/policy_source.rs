@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::policy_files::{self, SourceError};
+use crate::config::policy_files;
 use crate::domain::policy::{Diagnostic, Installation, Policy, SourceFile};
 use crate::operations::Operations;
 
@@ -163,12 +163,21 @@ impl PolicySource {
 
 impl Files {
     fn read(&self) -> Look {
-        let read = || {
-            let mut files = policy_files::read(&self.directory)?;
-            files.push(policy_files::read_one(&self.installation)?);
-            Ok(files)
-        };
-        read().map_err(|error: SourceError| error.to_string())
+        let policy = policy_files::read(&self.directory);
+        let installation = policy_files::read_one(&self.installation);
+        match (policy, installation) {
+            (Ok(mut files), Ok(installation)) => {
+                files.push(installation);
+                Ok(files)
+            }
+            (policy, installation) => Err(policy
+                .err()
+                .into_iter()
+                .chain(installation.err())
+                .map(|error| error.to_string())
+                .collect::<Vec<_>>()
+                .join("\n")),
+        }
     }
 }
 

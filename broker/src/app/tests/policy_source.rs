@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -128,6 +129,20 @@ async fn files_that_could_not_be_read_and_are_whole_again_are_no_longer_refused(
 }
 
 #[tokio::test]
+async fn whatever_cannot_be_read_is_told_at_once_the_installation_file_too() {
+    let files = Files::new().await;
+    files.write("x.yaml", "");
+    files.write("y.yaml", "");
+    fs::remove_file(files.path("installation.toml")).unwrap();
+    files.watch().await;
+    let (_, why) = files.refused().unwrap();
+    assert_eq!(why.lines().count(), 3, "{why}");
+    for name in ["x.yaml", "y.yaml", "installation.toml"] {
+        assert!(why.contains(name), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_emptied_before_it_is_written_anew_never_counts_as_empty() {
     let files = Files::new().await;
     let guardrail = "forbid (principal, action, resource);";
@@ -199,12 +214,13 @@ async fn whoever_watches_brings_a_change_into_force() {
     let files = Files::new().await;
     let stop = CancellationToken::new();
     let operations = Arc::clone(&files.bench.operations);
-    let watching = tokio::spawn(Arc::clone(&files.source).watch(operations, stop.clone()));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Arc::clone(&files.source).watch(operations, stop.clone()));
     let before = files.policy();
     files.write("more.toml", "");
     while files.policy() == before {
         sleep(Duration::from_millis(100)).await;
     }
     stop.cancel();
-    watching.await.unwrap();
+    tasks.join_all().await;
 }

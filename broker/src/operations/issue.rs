@@ -8,7 +8,7 @@ use taskpass_proto::refusal::Refusal;
 use super::Operations;
 use super::bindings::refuse_foreign_bindings;
 use super::gate::{Caller, HolderClaim};
-use super::open_job::job_ended;
+use super::open_job::{job_ended, too_many_live_jobs};
 use super::tokens::{IssuedToken, term, terms};
 use crate::domain::audit::{Event, Record};
 use crate::domain::binding::Bindings;
@@ -47,6 +47,7 @@ pub struct IssuedMore {
 /// What policy adds to a job.
 struct Granted {
     grants: Vec<(Terms, Term)>,
+    live_limit: u32,
     policy: PolicyHash,
     /// What the log keeps of the decision.
     details: Value,
@@ -72,12 +73,14 @@ impl Operations {
         let decision = self.decision_id(now)?;
         let Granted {
             grants,
+            live_limit,
             policy,
             details,
         } = self.decide_issue(&request, &known, opening, now).await?;
         let addition = Addition {
             owner,
             grants,
+            live_limit,
             decision: decision.clone(),
             policy: policy.to_string(),
             details,
@@ -105,6 +108,7 @@ impl Operations {
                 Reason::JobLeasesLimit,
                 "the job has as many leases as a job can have; renew one instead",
             )),
+            Issued::LiveLimit => Err(too_many_live_jobs()),
         }
     }
 
@@ -147,6 +151,7 @@ impl Operations {
                 });
                 Ok(Granted {
                     grants: grants.collect(),
+                    live_limit: allowed.max_live_jobs,
                     policy: policy.hash(),
                     details,
                 })

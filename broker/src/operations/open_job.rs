@@ -238,10 +238,7 @@ impl Operations {
                 Reason::JobIdReused,
                 "this job id is in use; make a new one for each job",
             )),
-            Opened::LiveLimit => Err(Refusal::new(
-                Reason::LiveJobsLimit,
-                "too many jobs of this workload and task are open; close some, or ask the task's owner",
-            )),
+            Opened::LiveLimit => Err(too_many_live_jobs()),
         }
     }
 
@@ -284,6 +281,13 @@ fn node(request: &OpenJob) -> Option<String> {
 
 pub(super) fn job_ended() -> Refusal {
     Refusal::new(Reason::JobEnded, "the job has ended; start a new one")
+}
+
+pub(super) fn too_many_live_jobs() -> Refusal {
+    Refusal::new(
+        Reason::LiveJobsLimit,
+        "too many jobs of this workload and task are open; close some, or ask the task's owner",
+    )
 }
 
 fn opened_job(

@@ -8,6 +8,7 @@ mod clock;
 mod holders;
 mod introspection;
 mod lifetimes;
+mod live_jobs;
 mod pending;
 mod policy;
 mod policy_source;

@@ -17,6 +17,8 @@ pub struct Addition {
     pub owner: Owner,
     /// What was granted, and for how long the first generation lives.
     pub grants: Vec<(Terms, Term)>,
+    /// How many jobs of this workload and task may be open for it, this one included.
+    pub live_limit: u32,
     /// The decision.
     pub decision: String,
     /// Hash of the policy snapshot.
@@ -38,6 +40,8 @@ pub enum Issued {
     JobEnded(End),
     /// The job would have too many leases.
     TooMany,
+    /// More jobs are open than these credentials are granted beside.
+    LiveLimit,
 }
 
 /// Adds leases to a job, numbered after those that it has.
@@ -52,6 +56,14 @@ pub fn issue(current: &Current<'_>, addition: &Addition) -> Step<Issued> {
     // gets nothing more.
     if let Some(end) = known.job.ended() {
         return Step::nothing(Issued::JobEnded(end));
+    }
+    // INVARIANT: held to here as at opening; otherwise a workload opens many jobs with another credential, and
+    // asks for this one in each. The job itself is open, and counted.
+    let live = known.job.as_open().map_or(0, |opening| {
+        (current.live_jobs)(&known.job.owner.subject, &opening.task)
+    });
+    if live > addition.live_limit {
+        return Step::nothing(Issued::LiveLimit);
     }
     if known.leases.len() + addition.grants.len() > MAX_LEASES_PER_JOB {
         return Step::nothing(Issued::TooMany);
@@ -113,6 +125,7 @@ mod tests {
         Addition {
             owner,
             grants: (0..count).map(|_| grant.clone()).collect(),
+            live_limit: 3,
             decision: "dec".into(),
             policy: "policy".into(),
             details: serde_json::json!({ "decision": "why" }),
@@ -121,10 +134,14 @@ mod tests {
     }
 
     fn run(job: Option<&JobWithLeases>, addition: &Addition) -> Step<Issued> {
+        run_among(1, job, addition)
+    }
+
+    fn run_among(live: u32, job: Option<&JobWithLeases>, addition: &Addition) -> Step<Issued> {
         issue(
             &Current {
                 job,
-                live_jobs: &|_, _| 0,
+                live_jobs: &|_, _| live,
             },
             addition,
         )
@@ -189,5 +206,15 @@ mod tests {
         assert_eq!(step, Step::nothing(Issued::TooMany));
         let step = run(Some(&sample::open_job()), &addition(sample::owner(1), 30));
         assert!(matches!(step.answer, Issued::New(_)));
+    }
+    #[test]
+    fn gives_nothing_that_is_not_granted_beside_so_many_jobs() {
+        let addition = addition(sample::owner(1), 1);
+        for live in 1..=3 {
+            let step = run_among(live, Some(&sample::open_job()), &addition);
+            assert!(matches!(step.answer, Issued::New(_)), "{live}");
+        }
+        let step = run_among(4, Some(&sample::open_job()), &addition);
+        assert_eq!(step, Step::nothing(Issued::LiveLimit));
     }
 }

@@ -8,7 +8,7 @@ use taskpass_proto::refusal::Refusal;
 
 use super::Operations;
 use crate::domain::audit::{Event, Record};
-use crate::domain::denial_window::{Denial, DenialKind, DenialWindow};
+use crate::domain::denial_window::{Denial, DenialKind, DenialWindow, RequestDigest};
 
 /// The denials of the last minute.
 #[derive(Debug, Default)]
@@ -33,19 +33,20 @@ impl Operations {
                 task,
                 reason,
             };
-            self.denials
-                .window
-                .lock()
-                .take(kind, &decision, self.clock.since_boot())
+            let (request, now) = (RequestDigest::of(&record), self.clock.since_boot());
+            let mut window = self.denials.window.lock();
+            window.take(kind, request, &decision, now)
         });
-        if let Some(Denial::Counted { decision: first }) = taken {
-            return refusal.correlated(first);
-        }
-        let record = Record {
+        let mut record = Record {
             decision: Some(decision.clone()),
             outcome: Some(reason),
             ..record
         };
+        match taken {
+            Some(Denial::Counted { decision: first }) => return refusal.correlated(first),
+            Some(Denial::RecordForOthers) => say_that_it_stands_for_others(&mut record),
+            Some(Denial::Record) | None => {}
+        }
         match self.store.append(vec![record]).await {
             Ok(()) => refusal.correlated(decision),
             Err(error) => {
@@ -62,17 +63,30 @@ impl Operations {
             return;
         }
         let at = self.now();
-        let records = repeated.into_iter().map(|repeated| Record {
-            subject: Some(repeated.kind.subject),
-            task: Some(repeated.kind.task),
-            outcome: Some(repeated.kind.reason),
-            decision: Some(repeated.decision),
-            details: json!({ "repeats": repeated.repeats }),
-            ..Record::new(Event::DenialsRepeated, at)
+        let records = repeated.into_iter().map(|repeated| {
+            let mut record = Record {
+                subject: Some(repeated.kind.subject),
+                task: Some(repeated.kind.task),
+                outcome: Some(repeated.kind.reason),
+                decision: Some(repeated.decision),
+                details: json!({ "repeats": repeated.repeats }),
+                ..Record::new(Event::DenialsRepeated, at)
+            };
+            if repeated.are_different {
+                say_that_it_stands_for_others(&mut record);
+            }
+            record
         });
         if let Err(error) = self.store.append(records.collect()).await {
             tracing::error!(%error, "counts of repeated denials were not recorded");
         }
+    }
+}
+
+/// Whoever looks the id of a refusal up has to know that another request may have been the one refused.
+fn say_that_it_stands_for_others(record: &mut Record) {
+    if let Some(details) = record.details.as_object_mut() {
+        details.insert("different_requests".to_owned(), json!(true));
     }
 }
 

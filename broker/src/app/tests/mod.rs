@@ -5,6 +5,7 @@
 
 mod bans;
 mod clock;
+mod denials;
 mod holders;
 mod introspection;
 mod lifetimes;

@@ -9,7 +9,7 @@ use super::Operations;
 use super::bindings::refuse_foreign_bindings;
 use super::gate::{Caller, HolderClaim};
 use super::open_job::{job_ended, too_many_live_jobs};
-use super::tokens::{IssuedToken, term, terms};
+use super::tokens::{IssuedToken, shorten_by_end_of_job, term, terms};
 use crate::domain::audit::{Event, Record};
 use crate::domain::binding::Bindings;
 use crate::domain::change::issue::{Addition, Issued, issue};
@@ -120,7 +120,7 @@ impl Operations {
         now: UnixMillis,
     ) -> Result<Granted, Refusal> {
         let policy = self.policy_or_refuse()?;
-        let decision = policy.decide(&Request {
+        let mut decision = policy.decide(&Request {
             subject: &known.job.owner.subject,
             task: opening.task.as_str(),
             parameters: &opening.parameters,
@@ -135,6 +135,7 @@ impl Operations {
                 ..Circumstances::opening(now)
             },
         });
+        shorten_by_end_of_job(&mut decision, now, opening.ends_by);
         let details = json!({
             "decision": decision,
             "parameters": opening.parameters,

@@ -12,7 +12,7 @@ use taskpass_proto::refusal::Refusal;
 
 use super::bindings::refuse_foreign_bindings;
 use super::gate::{Caller, HolderClaim};
-use super::tokens::{IssuedToken, term, terms};
+use super::tokens::{IssuedToken, shorten_by_end_of_job, term, terms};
 use super::{Operations, internal};
 use crate::domain::audit::{Event, Record};
 use crate::domain::binding::Bindings;
@@ -89,13 +89,20 @@ impl Operations {
         let now = self.now();
         check_id_time(request.job, now)?;
         let policy = self.policy_or_refuse()?;
-        let decision = policy.decide(&Request {
+        let mut decision = policy.decide(&Request {
             subject: &owner.subject,
             task: &request.task,
             parameters: &request.parameters,
             wanted: &request.wanted,
             circumstances: &Circumstances::opening(now).reported(request.reported.clone()),
         });
+        if let Some(latest) = decision
+            .allowed()
+            .ok()
+            .map(|a| latest_end(&request, a, now))
+        {
+            shorten_by_end_of_job(&mut decision, now, latest);
+        }
         let asked = Asked {
             request: &request,
             owner,
@@ -137,11 +144,7 @@ impl Operations {
         }
         self.refuse_unless_signable(&allowed.credentials, now)?;
         let id = self.decision_id(now)?;
-        let duration = request
-            .max_duration
-            .unwrap_or(Duration::MAX)
-            .min(allowed.max_duration);
-        let latest = now.plus(duration);
+        let latest = latest_end(request, allowed, now);
         let leases: Vec<Lease> = (1..)
             .zip(&allowed.credentials)
             .filter_map(|(number, permitted)| {
@@ -308,6 +311,12 @@ fn opened_job(
         credentials,
         repeated,
     })
+}
+
+/// When the job ends at the latest, if its holder announces it.
+fn latest_end(request: &OpenJob, allowed: &Allowed, now: UnixMillis) -> UnixMillis {
+    let asked = request.max_duration.unwrap_or(Duration::MAX);
+    now.plus(asked.min(allowed.max_duration))
 }
 
 fn check_id_time(job: JobId, now: UnixMillis) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use super::Operations;
 use super::bindings::binding_of_renewal;
 use super::gate::{Caller, HolderClaim};
 use super::open_job::job_ended;
-use super::tokens::{IssuedToken, term};
+use super::tokens::{IssuedToken, shorten_by_end_of_job, term};
 use crate::domain::audit::{Event, Record};
 use crate::domain::binding::Thumbprint;
 use crate::domain::change::renew::{Renewal, Renewed, renew};
@@ -130,9 +130,10 @@ impl Operations {
         let opening = known.job.as_open().ok_or_else(job_ended)?;
         let Standing {
             wanted,
-            decision,
+            mut decision,
             verdict,
         } = standing::of_lease(policy, &known.job, opening, lease, at);
+        shorten_by_end_of_job(&mut decision, at, opening.ends_by);
         let details = json!({
             "decision": decision,
             "parameters": opening.parameters,

@@ -10,7 +10,7 @@ use super::Operations;
 use crate::domain::binding::Bindings;
 use crate::domain::job::Job;
 use crate::domain::lease::{Lease, Term, Terms};
-use crate::domain::policy::{Permitted, Policy};
+use crate::domain::policy::{Ceiling, Decision, Outcome, Permitted, Policy};
 use crate::domain::revocability::Revocability;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::Claims;
@@ -116,6 +116,29 @@ pub(super) fn term(generation: u32, ttl: Duration, now: UnixMillis, ends_by: Uni
         generation,
         issued_at,
         expires_at,
+    }
+}
+
+/// Names the end of the job among what makes lifetimes shorter, where it does: policy knows nothing of it.
+pub(super) fn shorten_by_end_of_job(decision: &mut Decision, now: UnixMillis, ends_by: UnixMillis) {
+    let Decision {
+        outcome: Outcome::Allowed(allowed),
+        credentials,
+        ..
+    } = decision
+    else {
+        return;
+    };
+    for permitted in &allowed.credentials {
+        let term = term(1, permitted.ttl, now, ends_by);
+        let ttl = term.expires_at.since(term.issued_at);
+        let considered = credentials
+            .iter_mut()
+            .find(|one| one.name == permitted.name);
+        if let Some(considered) = considered.filter(|_| ttl < permitted.ttl) {
+            let by = "end of the job".to_owned();
+            considered.ceilings.push(Ceiling { by, ttl });
+        }
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use taskpass_proto::ids::JobId;
 use taskpass_proto::reason::Reason;
 
-use super::{Bench, CI, MINUTE, NOW, POLICY, caller, reason, request};
+use super::{Bench, CI, MINUTE, NOW, POLICY, caller, holder, reason, request};
+use crate::domain::audit::Event;
 use crate::domain::job::Liveness;
 use crate::operations::open_job::{OpenJob, OpenedJob};
+use crate::ports::clock::Clock as _;
+use crate::ports::store::AuditStore as _;
+use crate::ports::store::audit::AuditQuery;
 
 fn job() -> JobId {
     JobId::new(NOW.as_millis(), [3; 10])
@@ -33,6 +38,41 @@ async fn a_token_ends_with_its_job_at_the_latest_also_when_it_is_renewed() {
     bench.clock.advance(MINUTE);
     let late = bench.renew(job(), 2).await;
     assert_eq!(reason(late), Some(Reason::LeaseEnded));
+}
+
+/// What the newest record of an event says made the lifetime shorter, and to how many seconds.
+fn ceilings(bench: &Bench, event: Event) -> Value {
+    let query = AuditQuery {
+        event: Some(event.as_str().to_owned()),
+        newest_first: true,
+        limit: 1,
+        ..AuditQuery::default()
+    };
+    let found = bench.store.records(&query).unwrap().records;
+    let details = found[0].details.as_ref().unwrap();
+    details["decision"]["credentials"][0]["ceilings"].clone()
+}
+
+#[tokio::test]
+async fn a_decision_names_the_end_of_the_job_where_that_makes_the_lifetime_shorter() {
+    let bench = Bench::new().await;
+    let end = |seconds: u64| json!({ "by": "end of the job", "seconds": seconds });
+    let mut short = request(job());
+    short.max_duration = Some(Duration::from_secs(40));
+    open(&bench, short).await;
+    assert_eq!(ceilings(&bench, Event::JobOpened), json!([end(40)]));
+    bench.clock.advance(Duration::from_secs(33));
+    let issued = bench.issue(job(), holder()).await.unwrap();
+    assert_eq!(issued.credentials[0].expires_in, Duration::from_secs(7));
+    assert_eq!(ceilings(&bench, Event::LeaseIssued), json!([end(7)]));
+    bench.clock.advance(Duration::from_secs(3));
+    bench.renew(job(), 1).await.unwrap();
+    let renewed = ceilings(&bench, Event::LeaseRenewed);
+    assert_eq!(renewed.as_array().unwrap().last(), Some(&end(4)));
+    // Where policy alone decides, it is not named.
+    let long = request(JobId::new(bench.clock.now().as_millis(), [4; 10]));
+    open(&bench, long).await;
+    assert_eq!(ceilings(&bench, Event::JobOpened), Value::Null);
 }
 
 #[tokio::test]

@@ -75,7 +75,13 @@ impl Conditions<'_> {
             Scope::Task(name) => self.tasks.get(&**name),
             Scope::Workload(_) | Scope::All => None,
         };
-        let json = policy.to_json().ok()?;
+        let json = match policy.to_json() {
+            Ok(json) => json,
+            Err(error) => {
+                report.push(unusable(text, &error));
+                return None;
+            }
+        };
         let looks = Looks::of_policy(&json);
         let of_task = task.map(|task| Shape::of_task(parameters_of(&task.body)));
         // What seems to be missing may stand in the part that could not be read.
@@ -101,14 +107,22 @@ impl Conditions<'_> {
             ));
         }
         let place = short(&text.place);
+        let name = policy
+            .annotation("id")
+            .map_or_else(|| place.clone(), Arc::from);
+        let policy = match PolicySet::from_policies([policy]) {
+            Ok(policy) => policy,
+            Err(error) => {
+                report.push(unusable(text, &error));
+                return None;
+            }
+        };
         Some(Guardrail {
-            name: policy
-                .annotation("id")
-                .map_or_else(|| place.clone(), Arc::from),
+            name,
             place,
             text: text.value.clone(),
             scope,
-            policy: PolicySet::from_policies([policy]).ok()?,
+            policy,
             looks,
         })
     }
@@ -215,6 +229,12 @@ impl Conditions<'_> {
         SourceText::new(text.place.file.clone(), content)
             .place(start + span.start..start + span.end)
     }
+}
+
+/// INVARIANT: a guardrail that cannot be used is an error; without one it would forbid nothing.
+fn unusable(text: &Located<Arc<str>>, error: &dyn std::error::Error) -> Diagnostic {
+    let message = format!("the guardrail cannot be used: {error}");
+    Diagnostic::error(text.place.clone(), message).help("write it in another way")
 }
 
 /// What is wrong with a guardrail before its condition.

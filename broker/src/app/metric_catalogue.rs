@@ -101,8 +101,8 @@ fn counters() -> [(&'static str, &'static str, By); 12] {
         ),
         (
             "taskpass_policy_loads_total",
-            "Policies that were read: loaded, or refused",
-            By::Label("outcome", vec!["loaded", "refused"]),
+            "Policies that were read: loaded, refused, or not kept by the store and tried again",
+            By::Label("outcome", vec!["loaded", "not_kept", "refused"]),
         ),
         (
             "taskpass_store_errors_total",
@@ -172,7 +172,7 @@ const GAUGES: [(&str, &str); 15] = [
     ),
     (
         "taskpass_policy_refused",
-        "Whether the newest policy files were refused",
+        "Whether the newest policy files were refused, or could not be kept",
     ),
     (
         "taskpass_policy_info",

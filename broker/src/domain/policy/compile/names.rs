@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::domain::policy::declared::{Located, Named};
 use crate::domain::policy::diagnostic::Diagnostic;
+use crate::domain::policy::read::is_every;
 use crate::domain::policy::report::Report;
+use crate::domain::policy::snapshot::ANY_ENVIRONMENT;
 use crate::domain::policy::suggest::suggest;
 
 /// Names that a remedy lists.
@@ -61,7 +63,9 @@ pub(super) fn find<'a, T>(
     if found.is_none() && !report.is_partial() {
         let message = format!("there is no {kind} `{name}`");
         let finding = Diagnostic::error(reference.place.clone(), message);
-        report.push(match did_you_mean(name, names.keys().copied(), report) {
+        let is_every = matches!(kind, Kind::Environment) && is_every(name);
+        let meant = did_you_mean(name, names.keys().copied(), report);
+        report.push(match is_every.then_some(ANY_ENVIRONMENT).or(meant) {
             Some(meant) => finding.meant(reference.place.clone(), meant),
             None => finding.help(match known(names) {
                 Some(known) => format!("use {known}, or declare `[{kind}.{name}]`"),

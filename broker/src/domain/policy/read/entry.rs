@@ -148,12 +148,11 @@ impl<'a> Entry<'a> {
         match self.value.get_ref() {
             DeValue::Array(items) => {
                 let item = |value| Self { value, ..*self };
-                Some(
-                    items
-                        .iter()
-                        .filter_map(|value| item(value).string(report))
-                        .collect(),
-                )
+                let item = |value| match item(value).value.get_ref() {
+                    DeValue::String(text) => Some(Located::new(&**text, item(value).place())),
+                    other => item(value).wrong_item(other, report),
+                };
+                Some(items.iter().filter_map(item).collect())
             }
             other => self.mismatch("a list of strings", other, report),
         }
@@ -255,7 +254,12 @@ impl<'a> Entry<'a> {
         if is_name(text.value) {
             return Some(text.map(Arc::from));
         }
-        let meant = meant::name(text.value);
+        let is_every = self.key.name == "environment" && meant::is_every(text.value);
+        let meant = if is_every {
+            Some("any".to_owned())
+        } else {
+            meant::name(text.value)
+        };
         self.unreadable(text.place, &NAME_RULE, meant, report)
     }
 
@@ -273,6 +277,34 @@ impl<'a> Entry<'a> {
         let finding = Diagnostic::error(place.clone(), why.to_string());
         let meant = quoted(&meant);
         report.push(finding.help(format!("write `{meant}`")).fix(place, meant));
+        None
+    }
+
+    /// Reports an entry of a list that is no string.
+    fn wrong_item<T>(&self, found: &DeValue<'_>, report: &mut Report) -> Option<T> {
+        let name = self.key.name;
+        let message = format!(
+            "the entries of `{name}` must be strings, and this is {}",
+            describe(found)
+        );
+        let finding = Diagnostic::error(self.place(), message);
+        let raw = self
+            .text
+            .content()
+            .get(self.value.span())
+            .unwrap_or_default();
+        let is_plain = matches!(
+            found,
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)
+        );
+        report.push(if is_plain {
+            let right = quoted(raw);
+            finding
+                .help(format!("write `{right}`"))
+                .fix(self.place(), right)
+        } else {
+            finding.help("write each as a text, between `\"`")
+        });
         None
     }
 
@@ -303,6 +335,26 @@ impl<'a> Entry<'a> {
                 Some(format!("[{}]", parts.collect::<Vec<_>>().join(", ")))
             }
             ("a list of strings", DeValue::String(_)) => Some(format!("[{raw}]")),
+            ("a string", DeValue::Array(items))
+                if items.len() > 1 && self.key.name == "environment" =>
+            {
+                Some("\"any\"".to_owned())
+            }
+            ("a string", DeValue::Array(items))
+                if items.len() > 1 && ["when", "unless"].contains(&self.key.name) =>
+            {
+                let text = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
+                    DeValue::String(text) => Some(text.to_string()),
+                    _ => None,
+                };
+                let operator = if self.key.name == "when" {
+                    " && "
+                } else {
+                    " || "
+                };
+                let texts: Vec<_> = items.iter().map(text).collect::<Option<_>>()?;
+                Some(quoted(&texts.join(operator)))
+            }
             ("a string", DeValue::Array(items)) => {
                 let only = items.iter().next().filter(|_| items.len() == 1)?;
                 let is_string = matches!(only.get_ref(), DeValue::String(_));

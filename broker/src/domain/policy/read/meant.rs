@@ -194,6 +194,11 @@ impl Meant for taskpass_identity::SpiffeId {
     }
 }
 
+/// What stands for everything elsewhere.
+pub(in crate::domain::policy) fn is_every(text: &str) -> bool {
+    ["*", "**", "all", "every", "everywhere"].contains(&&*text.trim().to_ascii_lowercase())
+}
+
 /// A name in the letters that names have.
 pub(super) fn name(text: &str) -> Option<String> {
     let plain = text

@@ -23,6 +23,7 @@ mod value_pattern;
 use taskpass_proto::task_name::TaskName;
 
 use self::entry::{Key, is_name};
+pub(super) use self::meant::is_every;
 use self::root::named;
 use self::section::Section;
 pub(super) use self::task::in_header;

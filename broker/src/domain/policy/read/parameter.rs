@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use taskpass_proto::limits::MAX_PARAMETER_BYTES;
 
+use toml::de::DeValue;
+
 use super::entry::{Entry, Key};
 use super::section::Section;
 use super::value_pattern::value_pattern;
@@ -110,7 +112,11 @@ fn values(entry: Entry<'_>, report: &mut Report) -> Vec<Arc<str>> {
     let Some(values) = entry.strings(report) else {
         return Vec::new();
     };
-    if values.is_empty() || values.len() > MAX_VALUES {
+    let listed = match entry.value.get_ref() {
+        DeValue::Array(items) => items.len(),
+        _ => values.len(),
+    };
+    if listed == 0 || listed > MAX_VALUES {
         let message = format!("`values` lists 1 to {MAX_VALUES} values");
         entry.refuse::<()>(entry.place(), message, report);
     }

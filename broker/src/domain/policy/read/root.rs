@@ -16,7 +16,9 @@ const KINDS: [Key<'static>; 5] = [TASK, CREDENTIAL, ENVIRONMENT, AUDIENCE, IDENT
 
 /// Reports headers of misspelt tables (`[tasks.a]`), each in its place. What they hold is read all the same.
 pub(super) fn misspelt_tables(root: &mut Section<'_>, report: &mut Report) {
-    for (wrong, right) in root.misspelt(&KINDS.map(|key| key.name)) {
+    // What belongs into test files is told as that.
+    let known = [KINDS.map(|key| key.name).as_slice(), &["test", "table"]].concat();
+    for (wrong, right) in root.misspelt(&known) {
         let content = root.text.content();
         let (mut start, mut is_below) = (0, false);
         for line in content.split_inclusive('\n') {
@@ -50,7 +52,8 @@ pub(super) fn named<'a>(
     report: &mut Report,
 ) -> Vec<(Located<Arc<str>>, Section<'a>)> {
     let mut sections: Vec<(Located<Arc<str>>, Section<'a>)> = Vec::new();
-    let misspelt = root.names_like(key.name, &KINDS.map(|key| key.name));
+    let known = [KINDS.map(|key| key.name).as_slice(), &["test", "table"]].concat();
+    let misspelt = root.names_like(key.name, &known);
     let entries: Vec<_> = root
         .optional(key)
         .into_iter()
@@ -91,6 +94,26 @@ fn children<'a>(entry: Entry<'a>, report: &mut Report) -> Vec<(Located<&'a str>,
     };
     let children = tables.children("{ … }");
     let is_table = |entry: &Entry<'_>| matches!(entry.value.get_ref(), DeValue::Table(_));
+    // `[[task.a]]`, and not a key such as `scopes = []`.
+    let is_list = |entry: &Entry<'_>| match entry.value.get_ref() {
+        DeValue::Array(items) => {
+            let mut items = items.iter().map(toml::Spanned::get_ref);
+            items.len() > 0 && items.all(|item| matches!(item, DeValue::Table(_)))
+        }
+        _ => false,
+    };
+    let (lists, children): (Vec<_>, Vec<_>) =
+        children.into_iter().partition(|(_, entry)| is_list(entry));
+    for (name, _) in lists {
+        report.set_partial();
+        let header = format!("{kind}.{}", in_header(name.value));
+        let message =
+            format!("`[[{header}]]` makes a list of it, and there is one {kind} of a name");
+        report.push(
+            Diagnostic::error(name.place, message)
+                .help(format!("write the header with one bracket: `[{header}]`")),
+        );
+    }
     if children.iter().all(|(_, entry)| is_table(entry)) {
         return children;
     }

@@ -353,4 +353,18 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "audience = \"tickets\"",
         "audience = \"https://tickets.acme.example/\"",
     ),
+    ("environment = \"dev\"", "environment = [\"dev\", \"prod\"]"),
+    ("environment = \"dev\"", "environment = \"*\""),
+    ("environment = \"dev\"", "environment = \"all\""),
+    ("[\"blue\", \"green\"]", "[1, 2]"),
+    (
+        "max_live_jobs = 3",
+        "when = [\"context.risk.exposed\", \"context.risk.elevated\"]",
+    ),
+    ("[task.deploy-docs]", "[[task.deploy-docs]]"),
+    ("[environment.dev]", "[[environment.dev]]"),
+    (
+        "[audience.tickets]",
+        "[[test]]\nname = \"x\"\n[audience.tickets]",
+    ),
 ];

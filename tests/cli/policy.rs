@@ -102,3 +102,31 @@ fn mistakes_of_every_file_are_told_at_once() {
     );
     assert!(files.ends_with("a.test.toml"), "{files}");
 }
+
+#[test]
+fn an_installation_file_in_the_wrong_place_is_told_where_it_lies() {
+    let home = TempDir::new().unwrap();
+    std::fs::create_dir(home.path().join("policy")).unwrap();
+    std::fs::write(home.path().join("installation.toml"), "").unwrap();
+    let said = |directory: &std::path::Path| {
+        let output = taskpass(&["policy", "check"])
+            .arg(directory)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output).to_owned()
+    };
+    // One directory too high.
+    let high = said(home.path());
+    assert!(
+        high.contains("name the policy directory itself") && high.contains("/policy`"),
+        "{high}"
+    );
+    std::fs::rename(
+        home.path().join("installation.toml"),
+        home.path().join("policy/installation.toml"),
+    )
+    .unwrap();
+    let inside = said(&home.path().join("policy"));
+    assert!(inside.contains("move it beside"), "{inside}");
+}

@@ -39,7 +39,7 @@ pub(crate) struct Agent {
 /// An answer whose body is still to come; the connection ends when it is dropped.
 pub(super) struct Answer {
     pub(super) body: Incoming,
-    pub(super) connection: JoinSet<()>,
+    pub(super) connection: JoinSet<Option<hyper::Error>>,
 }
 
 impl Agent {
@@ -153,14 +153,16 @@ impl Agent {
             .await
             .map_err(LocalError::Broken)?;
         let mut connection = JoinSet::new();
-        connection.spawn(async {
-            // What breaks the connection also fails the request, which reports it.
-            let _ = driver.await;
-        });
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(LocalError::Broken)?;
+        connection.spawn(async { driver.await.err() });
+        let response = match sender.send_request(request).await {
+            Ok(response) => response,
+            // A connection that breaks before the request is sent cancels it, and knows why.
+            Err(error) if error.is_canceled() => {
+                let broken = connection.join_next().await.and_then(Result::ok).flatten();
+                return Err(LocalError::Broken(broken.unwrap_or(error)));
+            }
+            Err(error) => return Err(LocalError::Broken(error)),
+        };
         let status = response.status();
         let answer = Answer {
             body: response.into_body(),

@@ -1,5 +1,6 @@
 //! Why a call of the agent's local interface failed.
 
+use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ impl LocalError {
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
             ),
-            Self::Broken(error) => !error.is_parse(),
+            Self::Broken(error) => !is_another_protocol(error),
             Self::Deadline(_) => true,
             Self::Answer(_) => false,
             Self::Refused(problem) => PASSING.contains(&problem.reason.as_str()),
@@ -71,7 +72,7 @@ impl LocalError {
     pub(crate) fn failure(&self, what: &str, socket: &Socket) -> Failure {
         match self {
             Self::Unreachable(error) => socket.unreachable(error),
-            Self::Broken(error) if error.is_parse() => socket.not_understood(),
+            Self::Broken(error) if is_another_protocol(error) => socket.not_understood(),
             Self::Broken(_) | Self::Deadline(_) | Self::Answer(_) => Failure::new(what)
                 .why(self)
                 .remedy("look into the agent's log, and at `taskpass status`"),
@@ -85,6 +86,12 @@ impl LocalError {
             }
         }
     }
+}
+
+/// Whether what came is no HTTP/1: an answer that cannot be read, or words before anything was asked, which
+/// cancel the request and stand behind that.
+fn is_another_protocol(error: &hyper::Error) -> bool {
+    error.is_parse() || error.is_canceled() && error.source().is_some()
 }
 
 #[cfg(test)]

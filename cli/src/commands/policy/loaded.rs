@@ -12,6 +12,9 @@ use crate::failure::Failure;
 /// Mistakes that are shown in full; `policy check` shows all.
 const MAX_SHOWN: usize = 5;
 
+/// What the file with the installation's facts is called.
+const FACTS: &str = "installation.toml";
+
 /// Where a policy is.
 #[derive(Debug, Args)]
 pub(super) struct Location {
@@ -42,9 +45,9 @@ impl Location {
 pub(super) fn load(directory: &Path, installation: Option<&Path>) -> Result<Loaded, Failure> {
     must_be_there(directory)?;
     let installation = facts(directory, installation)?;
-    let files = policy_files::read(directory)
-        .map_err(|error| Failure::usage("cannot read the policy").why(error))?;
-    let files = files.into_iter().map(|file| shown(directory, file));
+    let files = files(directory)?
+        .into_iter()
+        .map(|file| shown(directory, file));
     compile(&files.collect::<Vec<_>>(), installation)
 }
 
@@ -74,10 +77,31 @@ pub(super) fn compile(files: &[SourceFile], installation: SourceFile) -> Result<
 pub(super) fn facts(directory: &Path, named: Option<&Path>) -> Result<SourceFile, Failure> {
     let path = named.map_or_else(|| beside(directory), Path::to_owned);
     policy_files::read_one(&path).map_err(|error| {
+        let inside = directory.join(FACTS);
+        let is_misplaced = named.is_none() && !path.exists() && inside.exists();
+        let remedy = if is_misplaced && directory.join("policy").is_dir() {
+            format!(
+                "name the policy directory itself: `{}`",
+                directory.join("policy").display()
+            )
+        } else if is_misplaced {
+            format!(
+                "`{}` lies in the policy directory: move it beside, or name it with --installation",
+                inside.display()
+            )
+        } else {
+            "name the file with --installation; the broker reads it too".to_owned()
+        };
         Failure::usage("cannot read the installation's facts")
             .why(error)
-            .remedy("name the file with --installation; the broker reads it too")
+            .remedy(remedy)
     })
+}
+
+/// The files of a policy directory.
+pub(super) fn files(directory: &Path) -> Result<Vec<SourceFile>, Failure> {
+    policy_files::read(directory)
+        .map_err(|error| Failure::usage("cannot read the policy").why_with_excerpt(error))
 }
 
 /// The failure that files with mistakes make.
@@ -113,5 +137,12 @@ pub(super) fn shown(directory: &Path, file: SourceFile) -> SourceFile {
 pub(super) fn beside(directory: &Path) -> PathBuf {
     let whole = directory.canonicalize();
     let whole = whole.as_deref().unwrap_or(directory);
-    whole.parent().unwrap_or(whole).join("installation.toml")
+    let above = |path: &Path| path.parent().unwrap_or(path).to_owned();
+    // One file of a policy is named by itself.
+    let policy = if whole.is_file() {
+        above(whole)
+    } else {
+        whole.to_owned()
+    };
+    above(&policy).join(FACTS)
 }

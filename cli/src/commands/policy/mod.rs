@@ -13,7 +13,7 @@ mod show;
 mod status;
 mod test;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -46,7 +46,7 @@ Exit codes:
 /// Checks policy files, and shows what the broker made of them
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Checks syntax, types and names of a directory of policy files; needs no broker
+    /// Checks syntax, types and names of a directory of policy files and tests; needs no broker
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Check),
     /// Runs the tests beside a policy, and says which grants no test touches; needs no broker
@@ -82,7 +82,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The directory of the policy files
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
 
     /// The installation's facts [default: `installation.toml` beside DIR]
@@ -113,24 +113,17 @@ pub(crate) fn perform(command: Command, context: &Context) -> Result<Exit, Failu
 impl Check {
     fn perform(&self, context: &Context) -> Result<Exit, Failure> {
         loaded::must_be_there(&self.directory)?;
-        let path = self
-            .installation
-            .clone()
-            .unwrap_or_else(|| beside(&self.directory));
-        let installation = policy_files::read_one(&path).map_err(|error| {
-            Failure::usage("cannot read the installation's facts")
-                .why(error)
-                .remedy("name the file with --installation; the broker reads it too")
+        let installation = loaded::facts(&self.directory, self.installation.as_deref())?;
+        let files = loaded::files(&self.directory)?;
+        let tests = policy_files::read_tests(&self.directory).map_err(|error| {
+            Failure::usage("cannot read the tests of the policy").why_with_excerpt(error)
         })?;
-        let files = policy_files::read(&self.directory).map_err(|error| {
-            Failure::usage("cannot read the policy")
-                .why(error)
-                .remedy("name the directory that holds the `*.toml` files of tasks and credentials")
-        })?;
-        let tests = policy_files::read_tests(&self.directory)
-            .map_err(|error| Failure::usage("cannot read the tests of the policy").why(error))?;
-        let [files, tests] =
-            [files, tests].map(|files| files.into_iter().map(|file| self.shown(file)).collect());
+        let [files, tests] = [files, tests].map(|files| {
+            files
+                .into_iter()
+                .map(|file| loaded::shown(&self.directory, file))
+                .collect()
+        });
         let passed_over = policy_files::passed_over(&self.directory)
             .into_iter()
             .map(|path| Diagnostic::passed_over(path.display().to_string()))
@@ -139,23 +132,6 @@ impl Check {
         context.output.show(&report)?;
         Ok(report.exit(self.deny_warnings))
     }
-
-    /// The file under the path by which whoever checks it can open it.
-    fn shown(&self, file: SourceFile) -> SourceFile {
-        if self.directory.is_dir() {
-            let path = self.directory.join(&*file.name);
-            SourceFile::new(path.display().to_string(), file.bytes)
-        } else {
-            file
-        }
-    }
-}
-
-/// `installation.toml` in the directory that holds the policy directory.
-fn beside(directory: &Path) -> PathBuf {
-    let whole = directory.canonicalize();
-    let whole = whole.as_deref().unwrap_or(directory);
-    whole.parent().unwrap_or(whole).join("installation.toml")
 }
 
 /// What a check found.

@@ -76,3 +76,39 @@ impl Risk {
         *self == Self::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_decision_was_made_in_is_kept_whole() {
+        let risky = Circumstances {
+            job: JobFacts {
+                opened_at: UnixMillis::new(1),
+                generation: 2,
+                is_renewal: true,
+            },
+            risk: Risk {
+                exposed: true,
+                elevated: false,
+            },
+            reported: Some(Reported {
+                host: "node-1".to_owned(),
+                uid: 1,
+                gid: 2,
+                pid: 3,
+                executable: "/bin/make".to_owned(),
+            }),
+            ..Circumstances::opening(UnixMillis::new(5))
+        };
+        for circumstances in [Circumstances::opening(UnixMillis::new(5)), risky] {
+            let kept = serde_json::to_string(&circumstances).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Circumstances>(&kept).unwrap(),
+                circumstances,
+                "{kept}"
+            );
+        }
+    }
+}

@@ -286,3 +286,193 @@ fn files_are_brought_into_form_as_a_whole_or_not_at_all() {
         "a  = [\n"
     );
 }
+
+/// A repository that holds the policy of the examples, with `ttl` of `deploy-docs.toml` behind links.
+struct Linked {
+    home: TempDir,
+    policy: PathBuf,
+}
+
+impl Linked {
+    fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        let policy = example(&home, "a");
+        git(home.path(), &["init", "--quiet"]);
+        Self { home, policy }
+    }
+
+    /// Moves what the link is to lead to, and puts the link in its place.
+    fn link(&self, from: &str, to: &str, target: &str) {
+        let (from, to) = (self.home.path().join(from), self.home.path().join(to));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::rename(&from, to).unwrap();
+        std::os::unix::fs::symlink(target, from).unwrap();
+    }
+
+    fn commit(&self) {
+        git(self.home.path(), &["add", "--all"]);
+        git(self.home.path(), &["commit", "--quiet", "--message", "x"]);
+    }
+
+    fn edit(&self, file: &str, find: &str, replace: &str) {
+        edit(self.home.path(), file, find, replace);
+    }
+
+    fn diff(&self, revisions: &str) -> Output {
+        run(
+            &["diff", "--exit-code", "--git", revisions],
+            &[&self.policy],
+        )
+    }
+}
+
+#[test]
+fn what_stands_behind_links_is_compared_too() {
+    let repository = Linked::new();
+    repository.link(
+        "a/policy/deploy-docs.toml",
+        "shared/docs.toml",
+        "../../shared/docs.toml",
+    );
+    repository.link(
+        "a/installation.toml",
+        "facts/prod.toml",
+        "../facts/prod.toml",
+    );
+    fs::create_dir(repository.home.path().join("rules")).unwrap();
+    let rule = repository.home.path().join("rules/nights.cedar");
+    fs::write(
+        &rule,
+        "forbid(principal, action, resource) when { context.time.hour > 22 };\n",
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("../../rules", repository.policy.join("rules")).unwrap();
+    repository.commit();
+    let same = repository.diff("HEAD");
+    assert_eq!(
+        same.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&same),
+        stderr(&same)
+    );
+    let table = [
+        (
+            "shared/docs.toml",
+            "ttl = \"10m\"",
+            "ttl = \"20m\"",
+            "10m → 20m",
+        ),
+        ("rules/nights.cedar", "22", "23", "context.time.hour > 23"),
+        (
+            "facts/prod.toml",
+            "max_ttl = \"1h\"",
+            "max_ttl = \"2h\"",
+            "`max_ttl`: 1h → 2h",
+        ),
+    ];
+    for (file, find, replace, expected) in table {
+        repository.edit(file, find, replace);
+        let against_work_tree = repository.diff("HEAD");
+        assert!(
+            stdout(&against_work_tree).contains(expected),
+            "{expected}: {}{}",
+            stdout(&against_work_tree),
+            stderr(&against_work_tree)
+        );
+        repository.commit();
+        let between = repository.diff("HEAD~1..HEAD");
+        assert!(stdout(&between).contains(expected), "{}", stdout(&between));
+        assert_eq!(between.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn the_policy_directory_may_be_a_link_that_leads_elsewhere_in_another_revision() {
+    let repository = Linked::new();
+    repository.link("a/policy", "a/one", "one");
+    let copy = |from: &str, to: &str| {
+        let (from, to) = (
+            repository.home.path().join(from),
+            repository.home.path().join(to),
+        );
+        fs::create_dir(&to).unwrap();
+        for file in fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    };
+    copy("a/one", "a/two");
+    repository.edit("a/two/deploy-docs.toml", "ttl = \"10m\"", "ttl = \"20m\"");
+    repository.commit();
+    fs::remove_file(&repository.policy).unwrap();
+    std::os::unix::fs::symlink("two", &repository.policy).unwrap();
+    let differs = repository.diff("HEAD");
+    assert!(
+        stdout(&differs).contains("10m → 20m"),
+        "{}",
+        stderr(&differs)
+    );
+}
+
+#[test]
+fn links_out_of_a_revision_and_submodules_are_refused() {
+    let table = [
+        ("/etc/hostname", "leads out of the repository"),
+        ("../../../elsewhere.toml", "leads out of the repository"),
+        ("missing.toml", "leads nowhere"),
+        ("more.toml", "in a circle"),
+    ];
+    for (target, expected) in table {
+        let repository = Linked::new();
+        let link = repository.policy.join("more.toml");
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        repository.commit();
+        let refused = repository.diff("HEAD");
+        assert_eq!(refused.status.code(), Some(2));
+        let said = stderr(&refused);
+        for part in [expected, "a/policy/more.toml", "git worktree add"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    let repository = Linked::new();
+    git(&repository.policy, &["init", "--quiet", "shared"]);
+    let shared = repository.policy.join("shared");
+    git(
+        &shared,
+        &["commit", "--quiet", "--allow-empty", "--message", "x"],
+    );
+    repository.commit();
+    let refused = repository.diff("HEAD");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("`a/policy/shared` is a submodule"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
+fn facts_that_a_revision_has_not_yet_are_asked_for() {
+    let repository = Linked::new();
+    git(repository.home.path(), &["add", "a/policy"]);
+    git(
+        repository.home.path(),
+        &["commit", "--quiet", "--message", "x"],
+    );
+    let kept_elsewhere = repository.diff("HEAD");
+    assert_eq!(
+        kept_elsewhere.status.code(),
+        Some(0),
+        "{}",
+        stderr(&kept_elsewhere)
+    );
+    repository.commit();
+    let refused = repository.diff("HEAD~1..HEAD");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("`a/installation.toml`, though"),
+        "{}",
+        stderr(&refused)
+    );
+}

@@ -21,7 +21,7 @@ pub(super) struct Classes<'a> {
     /// Positions of those that classes were wanted for.
     wanted: BTreeSet<usize>,
     found: Vec<Class>,
-    /// Whether there were too many to tell apart.
+    /// Whether there were too many to tell apart, or some without an example.
     pub(super) is_partial: bool,
 }
 
@@ -79,18 +79,21 @@ impl<'a> Classes<'a> {
         for (domain, state) in domains {
             search.look(&format!("spiffe://{domain}"), &state, &wanted);
         }
-        let is_partial = search.is_over();
+        let is_over = search.is_over();
+        let count = search.found.len();
         let class = |(members, example): (BTreeSet<usize>, String)| {
             Some(Class {
                 example: example.parse().ok()?,
                 members,
             })
         };
+        let found: Vec<Class> = search.found.into_iter().filter_map(class).collect();
         Self {
             patterns,
             wanted,
-            found: search.found.into_iter().filter_map(class).collect(),
-            is_partial,
+            // Where no example is short enough for a SPIFFE ID, a shorter one may have been passed over.
+            is_partial: is_over || found.len() < count,
+            found,
         }
     }
 
@@ -187,9 +190,10 @@ impl<'a> Search<'a> {
                 Segment::Any | Segment::Rest => None,
             })
             .collect();
-        let others = (0..).map(|n: u32| format!("x{n}"));
-        let other = others
-            .into_iter()
+        // Short ones first: an ID has an end.
+        let short = ('a'..='z').rev().map(String::from);
+        let other = short
+            .chain((0..=literals.len()).map(|n| format!("x{n}")))
             .find(|text| !literals.contains(text.as_str()))
             .unwrap_or_default();
         for segment in literals.into_iter().chain([other.as_str()]) {
@@ -199,7 +203,10 @@ impl<'a> Search<'a> {
             }
             let path = format!("{path}/{segment}");
             if !members.is_disjoint(wanted) {
-                self.found.entry(members).or_insert_with(|| path.clone());
+                let example = self.found.entry(members).or_insert_with(|| path.clone());
+                if path.len() < example.len() {
+                    example.clone_from(&path);
+                }
             }
             // Where nothing but `**` is left, a longer path makes no difference.
             if after != *state || after.iter().any(|place| !self.is_rest(*place)) {
@@ -293,6 +300,20 @@ mod tests {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let patterns = patterns(&texts);
         assert!(Classes::new(&patterns, |_| true).is_partial);
+    }
+
+    #[test]
+    fn an_example_is_as_short_as_it_can_be_and_a_class_without_one_is_not_passed_over() {
+        let length = |rest: &str| 2048 - "spiffe://d/".len() - rest.len();
+        let longest = |rest: &str| format!("{}{rest}", "a".repeat(length(rest)));
+        let fits = patterns(&[&longest("/z")]);
+        let fits = [fits, patterns(&[&longest("/*")])].concat();
+        let classes = Classes::new(&fits, |_| true);
+        assert_eq!((classes.iter().count(), classes.is_partial), (2, false));
+        let taken = ('a'..='z').map(|letter| longest(&format!("/{letter}")));
+        let all: Vec<String> = taken.chain([longest("/*")]).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert!(Classes::new(&patterns(&all), |_| true).is_partial);
     }
 
     proptest! {

@@ -43,7 +43,7 @@ pub(super) use self::needs::Needs;
 pub(super) use self::overflow::overflowing;
 pub(super) use self::possible::{Formula, impossible, never_both};
 pub(super) use self::rule::canonical as canonical_rule;
-pub(super) use self::schema::{Shape, TASK, WORKLOAD};
+pub(super) use self::schema::{Shape, TASK, WORKLOAD, cedar_type};
 pub(super) use self::syntax::syntax;
 
 /// There are none: whatever rules look at stands in the context.

@@ -154,7 +154,8 @@ pub(in crate::domain::policy) fn schema(shape: &Shape) -> String {
     )
 }
 
-fn cedar_type(kind: &ParameterKind) -> &'static str {
+/// The type that conditions and guardrails know a parameter by.
+pub(in crate::domain::policy) fn cedar_type(kind: &ParameterKind) -> &'static str {
     match kind {
         ParameterKind::Integer { .. } => "Long",
         ParameterKind::Boolean => "Bool",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::change::{Change, Direction, Kind};
+use crate::domain::policy::condition::cedar_type;
 use crate::domain::policy::parameter::{Parameter, ParameterKind};
 
 /// How two sets of values relate.
@@ -42,22 +43,22 @@ pub(super) fn changes(
 }
 
 fn compare(old: &Parameter, new: &Parameter) -> Relation {
+    // Conditions and guardrails then see something else, whichever values there are.
+    if cedar_type(&old.kind) != cedar_type(&new.kind) {
+        return Relation::Unknown;
+    }
     let optional = match (old.is_optional, new.is_optional) {
         (false, true) => Relation::More,
         (true, false) => Relation::Fewer,
         (false, false) | (true, true) => Relation::Same,
     };
-    let text = |parameter: &Parameter| {
-        let pattern = parameter.pattern.as_ref();
-        pattern.map(|pattern| pattern.as_str().to_owned())
+    let values = match (takes_all_of(new, old), takes_all_of(old, new)) {
+        (true, true) => Relation::Same,
+        (true, false) => Relation::More,
+        (false, true) => Relation::Fewer,
+        (false, false) => Relation::Unknown,
     };
-    let pattern = match (text(old), text(new)) {
-        (old, new) if old == new => Relation::Same,
-        (Some(_), None) => Relation::More,
-        (None, Some(_)) => Relation::Fewer,
-        (_, _) => Relation::Unknown,
-    };
-    kinds(&old.kind, &new.kind).and(pattern).and(optional)
+    values.and(optional)
 }
 
 impl Relation {
@@ -71,33 +72,34 @@ impl Relation {
     }
 }
 
-fn kinds(old: &ParameterKind, new: &ParameterKind) -> Relation {
-    match (takes_all_of(new, old), takes_all_of(old, new)) {
-        (true, true) => Relation::Same,
-        (true, false) => Relation::More,
-        (false, true) => Relation::Fewer,
-        (false, false) => Relation::Unknown,
-    }
+/// Whether every value of `inner` is one of `outer`, as far as that can be told.
+fn takes_all_of(outer: &Parameter, inner: &Parameter) -> bool {
+    let listed: Vec<&str> = match &inner.kind {
+        ParameterKind::OneOf(values) => values.iter().map(AsRef::as_ref).collect(),
+        ParameterKind::Boolean => vec!["true", "false"],
+        ParameterKind::Integer { .. }
+        | ParameterKind::Token
+        | ParameterKind::Path
+        | ParameterKind::Text => {
+            let text = |parameter: &Parameter| {
+                let pattern = parameter.pattern.as_ref();
+                pattern.map(|pattern| pattern.as_str().to_owned())
+            };
+            let is_narrowed = outer.pattern.is_some() && text(outer) != text(inner);
+            return !is_narrowed && is_of_type(&outer.kind, &inner.kind);
+        }
+    };
+    let mut taken = listed.into_iter().filter(|value| inner.accepts(value));
+    taken.all(|value| outer.accepts(value))
 }
 
-/// Whether every value of `inner` is one of `outer`, as far as types tell.
-fn takes_all_of(outer: &ParameterKind, inner: &ParameterKind) -> bool {
+/// Whether every value of a type that has too many to list is one of another.
+fn is_of_type(outer: &ParameterKind, inner: &ParameterKind) -> bool {
     use ParameterKind::{Boolean, Integer, OneOf, Path, Text, Token};
-    let outer_takes = |value: &str| {
-        let whole = Parameter {
-            kind: outer.clone(),
-            pattern: None,
-            is_optional: false,
-        };
-        whole.accepts(value)
-    };
     match (outer, inner) {
-        (_, OneOf(values)) => values.iter().all(|value| outer_takes(value)),
-        (_, Boolean) => outer_takes("true") && outer_takes("false"),
         (Integer { min, max }, Integer { min: from, max: to }) => min <= from && to <= max,
-        (Token | Path | Text, Integer { .. } | Token) | (Path | Text, Path) | (Text, Text) => true,
-        (OneOf(_) | Boolean, Integer { min, max }) if min == max => outer_takes(&min.to_string()),
-        (_, Integer { .. } | Token | Path | Text) => false,
+        (Token | Path | Text, Token) | (Path | Text, Path) | (Text, Text) => true,
+        (_, OneOf(_) | Boolean | Integer { .. } | Token | Path | Text) => false,
     }
 }
 
@@ -123,6 +125,7 @@ mod tests {
             "boolean" => ParameterKind::Boolean,
             "1-5" => ParameterKind::Integer { min: 1, max: 5 },
             "2-3" => ParameterKind::Integer { min: 2, max: 3 },
+            "5-5" => ParameterKind::Integer { min: 5, max: 5 },
             "4-9" => ParameterKind::Integer { min: 4, max: 9 },
             values => ParameterKind::OneOf(values.split('|').map(Arc::from).collect()),
         };
@@ -143,13 +146,18 @@ mod tests {
             ("a|b", "b|c", Unknown),
             ("token", "path", More),
             ("path", "text", More),
-            ("boolean", "token", More),
-            ("true|false", "boolean", Same),
+            // The same values, and something else to conditions.
+            ("true|false", "boolean", Unknown),
+            ("boolean", "token", Unknown),
+            ("5", "5-5", Unknown),
+            ("5-5", "1-5", More),
             ("1-5", "2-3", Fewer),
             ("1-5", "4-9", Unknown),
-            ("1-5", "token", More),
-            ("token", "1-5", Fewer),
+            ("1-5", "token", Unknown),
             ("a|b", "token", More),
+            ("token ~[a-c]", "a|b", Fewer),
+            ("token ~[a-c]", "a|d", Unknown),
+            ("path ~[a-c]", "token ~[a-c]", Fewer),
             ("token", "token ~a.*", Fewer),
             ("token ~a", "token", More),
             ("token ~a", "token ~b", Unknown),

@@ -20,9 +20,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 fn is_unsafe(character: char) -> bool {
-    // Bidirectional controls: Unicode TR9, section 2.
+    // Bidirectional controls: Unicode TR9, section 2. What has no width, and would make two names look like one:
+    // Unicode 5.21 (Default_Ignorable_Code_Point), as far as it is not part of writing words.
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{00ad}' | '\u{034f}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -39,6 +41,7 @@ mod tests {
             ("\x1b[31mred", "\\u{1b}[31mred"),
             ("\u{9b}2J", "\\u{9b}2J"),
             ("a\u{202e}b", "a\\u{202e}b"),
+            ("a\u{200b}b\u{feff}", "a\\u{200b}b\\u{feff}"),
         ];
         for (text, safe) in table {
             assert_eq!(printable(text), safe);

@@ -28,8 +28,11 @@ Examples:
 Each directory is read with the `installation.toml` beside it, unless one is named.
 
 Exit codes:
-  0 compared; 1 with --exit-code: something changes; 2 a file has a mistake
+  0 compared; 1 with --exit-code: something changes, or not everything could be looked at; 2 a file has a mistake
   More: `taskpass help exit-codes`";
+
+/// What is said of whatever could not be looked at completely.
+const PARTIAL: &str = "its patterns overlap in too many ways to look at all of them; what is written otherwise is listed, and other changes may be missing";
 
 /// The command line of `policy diff`.
 #[derive(Debug, Args)]
@@ -50,7 +53,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     markdown: bool,
 
-    /// Exits with 1 when something changes
+    /// Exits with 1 when something changes, or not everything could be looked at
     #[arg(long)]
     exit_code: bool,
 }
@@ -104,6 +107,8 @@ struct Report {
     widened: usize,
     changed: usize,
     narrowed: usize,
+    /// Whether everything could be looked at.
+    complete: bool,
     #[serde(flatten)]
     difference: Difference,
 }
@@ -114,6 +119,7 @@ impl Report {
             widened: difference.count(Direction::Widened),
             changed: difference.count(Direction::Changed),
             narrowed: difference.count(Direction::Narrowed),
+            complete: difference.partial.is_empty(),
             difference,
         }
     }
@@ -137,9 +143,7 @@ impl View for Report {
         }
         page.gap();
         for what in &self.difference.partial {
-            page.line(&format!(
-                "{what}: too many overlapping patterns; some changes may be missing"
-            ));
+            page.styled(WARNING, &format!("{what}: {PARTIAL}"));
         }
         if self.difference.is_none() {
             page.styled(GOOD, "nothing changes in effect");
@@ -162,6 +166,9 @@ fn line(page: &mut Page, change: &Change) {
 
 /// `3 changes: 1 widened, 2 narrowed`.
 fn summary(difference: &Difference) -> String {
+    if difference.changes.is_empty() {
+        return "no change was found, but not everything could be looked at".to_owned();
+    }
     let all = [Direction::Widened, Direction::Changed, Direction::Narrowed];
     let counted: Vec<String> = all
         .into_iter()

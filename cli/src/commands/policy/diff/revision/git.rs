@@ -69,7 +69,7 @@ impl<'a> Git<'a> {
             .stdin(wanted)
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(no_git)?;
+            .map_err(|error| no_git(&error))?;
         let out = child.stdout.take();
         let mut out = BufReader::new(out.ok_or_else(|| Unreadable::new("git has no output"))?);
         let mut total = 0;
@@ -82,7 +82,10 @@ impl<'a> Git<'a> {
     }
 
     fn output<S: AsRef<OsStr>>(&self, words: &[S]) -> Result<Vec<u8>, Unreadable> {
-        let output = self.command(words).output().map_err(no_git)?;
+        let output = self
+            .command(words)
+            .output()
+            .map_err(|error| no_git(&error))?;
         if output.status.success() {
             Ok(output.stdout)
         } else {
@@ -121,6 +124,6 @@ fn file(out: &mut impl BufRead, total: &mut usize) -> Result<Vec<u8>, Unreadable
     Ok(bytes)
 }
 
-fn no_git(error: std::io::Error) -> Unreadable {
+fn no_git(error: &std::io::Error) -> Unreadable {
     Unreadable::new(format!("`git` does not start: {error}"))
 }

@@ -64,12 +64,17 @@ impl<T> WorkloadIndex<T> {
 
     /// Every pattern that there is a value under, once each.
     pub(super) fn patterns(&self) -> Vec<WorkloadPattern> {
-        let mut texts = Vec::new();
+        self.entries().map(|(pattern, _)| pattern).collect()
+    }
+
+    /// Every pattern that there is a value under, once each, with its values.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (WorkloadPattern, &[T])> {
+        let mut found = Vec::new();
         for (domain, node) in &self.root.literal {
-            node.collect(&format!("{SCHEME}{domain}"), &mut texts);
+            node.collect(&format!("{SCHEME}{domain}"), &mut found);
         }
-        let patterns = texts.iter().filter_map(|text| text.parse().ok());
-        patterns.collect()
+        let entry = |(text, values): (String, _)| Some((text.parse().ok()?, values));
+        found.into_iter().filter_map(entry)
     }
 
     /// Every value whose pattern matches, the most specific pattern first: from left to right, a literal
@@ -105,18 +110,18 @@ impl<T> Node<T> {
         self.literal.entry(segment.into()).or_insert_with(Self::new)
     }
 
-    fn collect(&self, path: &str, texts: &mut Vec<String>) {
+    fn collect<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a [T])>) {
         if !self.here.is_empty() {
-            texts.push(path.to_owned());
+            found.push((path.to_owned(), &self.here));
         }
         if !self.rest.is_empty() {
-            texts.push(format!("{path}/**"));
+            found.push((format!("{path}/**"), &self.rest));
         }
         if let Some(any) = &self.any {
-            any.collect(&format!("{path}/*"), texts);
+            any.collect(&format!("{path}/*"), found);
         }
         for (segment, node) in &self.literal {
-            node.collect(&format!("{path}/{segment}"), texts);
+            node.collect(&format!("{path}/{segment}"), found);
         }
     }
 }

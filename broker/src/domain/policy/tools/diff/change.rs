@@ -81,6 +81,40 @@ pub enum Kind {
     Guardrail,
     /// What no policy may exceed.
     Ceiling,
+    /// What is written of a workload pattern, where not everything could be looked at.
+    Declared,
+}
+
+impl Kind {
+    /// What changes of a credential, in a word.
+    pub(super) fn property(self) -> &'static str {
+        match self {
+            Self::Scope => "scope",
+            Self::Lifetime => "lifetime",
+            Self::Condition => "condition",
+            Self::Audience => "audience",
+            Self::Issuer => "issuer",
+            Self::CredentialEnvironment => "environment",
+            Self::LiveJobs => "open jobs",
+            Self::Task
+            | Self::Credential
+            | Self::Form
+            | Self::JobDuration
+            | Self::Parameter
+            | Self::Audited
+            | Self::Environment
+            | Self::Identity
+            | Self::Verifier
+            | Self::Guardrail
+            | Self::Ceiling
+            | Self::Declared => "",
+        }
+    }
+
+    /// Whether it comes from grants rather than from what they give.
+    pub(super) fn is_of_grants(self) -> bool {
+        matches!(self, Self::Lifetime | Self::Condition | Self::LiveJobs)
+    }
 }
 
 impl Change {
@@ -108,28 +142,40 @@ impl Change {
         Self { old, new, ..self }
     }
 
+    /// The words before its name, and those behind it.
+    pub fn what(&self) -> (&'static str, &'static str) {
+        match self.kind {
+            Kind::Task => ("the task", ""),
+            Kind::Credential => ("credential", ""),
+            Kind::Scope => ("scope of credential", ""),
+            Kind::Lifetime => ("lifetime of credential", ""),
+            Kind::Condition => ("condition of credential", ""),
+            Kind::Audience => ("audience of credential", ""),
+            Kind::Issuer => ("issuer of credential", ""),
+            Kind::Form => ("tokens of credential", ""),
+            Kind::CredentialEnvironment => ("environment of credential", ""),
+            Kind::JobDuration => ("life of a job", ""),
+            Kind::LiveJobs if self.name.is_some() => {
+                ("open jobs of one workload with credential", "")
+            }
+            Kind::LiveJobs => ("open jobs of one workload", ""),
+            Kind::Parameter => ("parameter", ""),
+            Kind::Audited => ("credential", " in audit mode (gives nothing)"),
+            Kind::Environment => ("environment", ""),
+            Kind::Identity => ("identity", ""),
+            Kind::Verifier => ("who may ask about tokens for", ""),
+            Kind::Guardrail => ("guardrail", ""),
+            Kind::Ceiling => ("installation:", ""),
+            Kind::Declared => ("what is written for", ""),
+        }
+    }
+
     /// The change in one line, without the task and the workloads.
     pub fn sentence(&self) -> String {
-        let name = self.name.as_deref().unwrap_or_default();
-        let what = match self.kind {
-            Kind::Task => "the task".to_owned(),
-            Kind::Credential => format!("credential `{name}`"),
-            Kind::Scope => format!("scope of credential `{name}`"),
-            Kind::Lifetime => format!("lifetime of credential `{name}`"),
-            Kind::Condition => format!("condition of credential `{name}`"),
-            Kind::Audience => format!("audience of credential `{name}`"),
-            Kind::Issuer => format!("issuer of credential `{name}`"),
-            Kind::Form => format!("tokens of credential `{name}`"),
-            Kind::CredentialEnvironment => format!("environment of credential `{name}`"),
-            Kind::JobDuration => "life of a job".to_owned(),
-            Kind::LiveJobs => "open jobs of one workload".to_owned(),
-            Kind::Parameter => format!("parameter `{name}`"),
-            Kind::Audited => format!("credential `{name}` in audit mode (gives nothing)"),
-            Kind::Environment => "environment".to_owned(),
-            Kind::Identity => "identity".to_owned(),
-            Kind::Verifier => format!("who may ask about tokens for {name}"),
-            Kind::Guardrail => format!("guardrail `{name}`"),
-            Kind::Ceiling => format!("installation: {name}"),
+        let (before, after) = self.what();
+        let what = match &self.name {
+            Some(name) => format!("{before} `{name}`{after}"),
+            None => format!("{before}{after}"),
         };
         match (&self.old, &self.new) {
             (None, None) => what,

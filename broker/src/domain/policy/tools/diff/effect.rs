@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use taskpass_identity::SpiffeId;
 
+use super::limits::{Condition, Limits};
 use crate::domain::policy::duration::show_duration;
 use crate::domain::policy::snapshot::{Credential, Grant, GrantMode, Task};
 use crate::domain::policy::{Policy, condition as policy};
@@ -14,9 +15,8 @@ use crate::domain::policy::{Policy, condition as policy};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Effect {
     pub(super) credentials: BTreeMap<Arc<str>, Given>,
-    pub(super) live_jobs: Limits<u32>,
-    /// What grants in audit mode would give, each with its condition.
-    pub(super) audited: BTreeSet<(Arc<str>, String)>,
+    /// What grants in audit mode would give.
+    pub(super) audited: BTreeMap<Arc<str>, Given>,
 }
 
 /// A credential as it is given.
@@ -29,14 +29,9 @@ pub(super) struct Given {
     /// What its tokens look like: `algorithm`, `shape`, and each claim.
     pub(super) form: BTreeMap<String, String>,
     pub(super) lifetimes: Limits<Duration>,
+    /// A job may ask for this credential alone, and is then held to these limits alone.
+    pub(super) live_jobs: Limits<u32>,
 }
-
-/// The condition of a grant as it is written; none where it always holds.
-pub(super) type Condition = Option<String>;
-
-/// A limit for each condition; where several hold, the lowest.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Limits<T>(pub(super) BTreeMap<Condition, T>);
 
 impl Effect {
     /// What the policy gives the workload for the task.
@@ -51,44 +46,38 @@ impl Effect {
                 environment.admits(&credential.environment)
                     && policy.ceilings.refuses(credential).is_none()
             });
+            let by_name = match grant.mode {
+                GrantMode::Enforce => &mut effect.credentials,
+                GrantMode::Audit => &mut effect.audited,
+            };
             for credential in given {
-                match grant.mode {
-                    GrantMode::Enforce => effect.add(policy, task, grant, credential),
-                    GrantMode::Audit => effect.audit(grant, credential),
-                }
+                let given = by_name
+                    .entry(credential.name.clone())
+                    .or_insert_with(|| Given::new(credential));
+                given.limit(policy, task, grant, credential);
             }
         }
-        for given in effect.credentials.values_mut() {
+        let all = effect.credentials.values_mut();
+        for given in all.chain(effect.audited.values_mut()) {
             given.lifetimes.simplify();
+            given.live_jobs.simplify();
         }
-        effect.live_jobs.simplify();
         effect
     }
 
     pub(super) fn is_nothing(&self) -> bool {
         self.credentials.is_empty()
     }
-
-    fn audit(&mut self, grant: &Grant, credential: &Credential) {
-        let condition = condition(grant).unwrap_or_else(|| "always".to_owned());
-        self.audited.insert((credential.name.clone(), condition));
-    }
-
-    fn add(&mut self, policy: &Policy, task: &Task, grant: &Grant, credential: &Credential) {
-        let condition = condition(grant);
-        let given = self
-            .credentials
-            .entry(credential.name.clone())
-            .or_insert_with(|| Given::new(credential));
-        let (ceiling, _) = policy.ceilings.max_ttl(&credential.environment);
-        let lifetime = credential.ttl.min(task.max_duration).min(ceiling);
-        let lifetime = grant.max_ttl.map_or(lifetime, |ttl| ttl.min(lifetime));
-        given.lifetimes.limit(condition.clone(), lifetime);
-        self.live_jobs.limit(condition, grant.max_live_jobs);
-    }
 }
 
 impl Given {
+    /// A credential as one grant gives it.
+    pub(super) fn by(policy: &Policy, task: &Task, grant: &Grant, credential: &Credential) -> Self {
+        let mut given = Self::new(credential);
+        given.limit(policy, task, grant, credential);
+        given
+    }
+
     fn new(credential: &Credential) -> Self {
         Self {
             issuer: credential.issuer.clone(),
@@ -101,52 +90,53 @@ impl Given {
                 .collect(),
             form: form(credential),
             lifetimes: Limits::default(),
+            live_jobs: Limits::default(),
         }
     }
 
-    /// `docs:read docs:write, 10m`.
+    fn limit(&mut self, policy: &Policy, task: &Task, grant: &Grant, credential: &Credential) {
+        let condition = condition(grant);
+        let (ceiling, _) = policy.ceilings.max_ttl(&credential.environment);
+        let lifetime = credential.ttl.min(task.max_duration).min(ceiling);
+        let lifetime = grant.max_ttl.map_or(lifetime, |ttl| ttl.min(lifetime));
+        self.lifetimes.limit(condition.clone(), lifetime);
+        self.live_jobs.limit(condition, grant.max_live_jobs);
+    }
+
+    /// `docs:read docs:write, 10m, 100 open jobs`.
     pub(super) fn summary(&self) -> String {
         let scopes: Vec<_> = self.scopes.iter().map(String::as_str).collect();
         let scopes = match scopes.join(" ") {
             none if none.is_empty() => "no scopes".to_owned(),
             scopes => scopes,
         };
+        let numbers = self.live_jobs.values();
+        let jobs = match (numbers.first(), numbers.len()) {
+            // The conditions are those of the lifetimes.
+            (Some(only), 1) => format!("{only} open jobs"),
+            _ => self.live_jobs.summary(|limit| format!("{limit} open jobs")),
+        };
         format!(
-            "{scopes}, {}",
-            self.lifetimes.summary(|ttl| show_duration(*ttl))
+            "{scopes}, {}, {jobs}",
+            self.lifetimes.summary(show_duration)
         )
     }
-}
 
-impl<T: Ord + Copy> Limits<T> {
-    fn limit(&mut self, condition: Condition, limit: T) {
-        self.0
-            .entry(condition)
-            .and_modify(|known| *known = limit.min(*known))
-            .or_insert(limit);
-    }
-
-    /// Drops what never limits: a condition's limit that is not below the one that always holds.
-    fn simplify(&mut self) {
-        if let Some(always) = self.0.get(&None).copied() {
-            self.0
-                .retain(|condition, limit| condition.is_none() || *limit < always);
-        }
-    }
-
-    /// Every limit with its condition.
-    pub(super) fn summary(&self, show: impl Fn(&T) -> String) -> String {
-        let one = |(condition, limit): (&Condition, &T)| match condition {
-            None => show(limit),
-            Some(condition) => format!("{} {condition}", show(limit)),
-        };
-        self.0.iter().map(one).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl<T> Default for Limits<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
+    /// Everything about it.
+    pub(super) fn whole(&self) -> String {
+        let form: Vec<_> = self
+            .form
+            .iter()
+            .map(|(name, value)| format!(", {name} {value}"))
+            .collect();
+        format!(
+            "{}, issuer {}, audience {}, environment {}{}",
+            self.summary(),
+            self.issuer,
+            self.audience,
+            self.environment,
+            form.concat()
+        )
     }
 }
 

@@ -1,32 +1,75 @@
 //! What changes in what is forbidden to everybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::change::{Change, Direction, Kind};
 use crate::domain::policy::Policy;
+use crate::domain::policy::guardrail::{Guardrail, Scope};
 
-/// Guardrails are told apart by their rules: a name, a place or a comment forbids nothing.
+/// Guardrails are told apart by their rules: a name, a place or a comment forbids nothing. Of those that are
+/// only on one side, two of the same name are one that was changed.
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
-    let (before, after) = (by_text(old), by_text(new));
-    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let change = |text: &String| {
-        let (direction, old, new, name) = match (before.get(text), after.get(text)) {
-            (None, Some(name)) => (Direction::Narrowed, None, Some(text.clone()), name),
-            (Some(name), None) => (Direction::Widened, Some(text.clone()), None, name),
-            (Some(_), Some(_)) | (None, None) => return None,
-        };
-        Some(
-            Change::new(direction, Kind::Guardrail)
-                .named(name)
-                .between(old, new),
-        )
-    };
-    names.into_iter().filter_map(change).collect()
+    let (mut before, mut after) = (by_text(old), by_text(new));
+    let common: Vec<String> = before
+        .keys()
+        .filter(|text| after.contains_key(*text))
+        .cloned()
+        .collect();
+    for text in &common {
+        before.remove(text);
+        after.remove(text);
+    }
+    let mut changes = Vec::new();
+    for (text, guardrail) in before {
+        let changed = after
+            .iter()
+            .find(|(_, other)| other.name == guardrail.name)
+            .map(|(text, other)| (text.clone(), *other));
+        changes.push(match changed {
+            Some((new, other)) => {
+                after.remove(&new);
+                let change = Change::new(Direction::Changed, Kind::Guardrail);
+                let change = change.named(&guardrail.name).between(Some(text), Some(new));
+                if guardrail.scope == other.scope {
+                    concerning(change, &guardrail.scope)
+                } else {
+                    change
+                }
+            }
+            None => one(Direction::Widened, guardrail).between(Some(text), None),
+        });
+    }
+    let added = after.into_iter();
+    changes
+        .extend(added.map(|(text, guardrail)| {
+            one(Direction::Narrowed, guardrail).between(None, Some(text))
+        }));
+    changes
 }
 
-fn by_text(policy: &Policy) -> BTreeMap<String, String> {
-    let one = |guardrail: &crate::domain::policy::Guardrail| {
-        (guardrail.canonical(), guardrail.name.to_string())
-    };
-    policy.guardrails().iter().map(one).collect()
+fn one(direction: Direction, guardrail: &Guardrail) -> Change {
+    let change = Change::new(direction, Kind::Guardrail).named(&guardrail.name);
+    concerning(change, &guardrail.scope)
+}
+
+/// The change for whom the head of the rule names.
+fn concerning(change: Change, scope: &Scope) -> Change {
+    match scope {
+        Scope::All => change,
+        Scope::Task(task) => Change {
+            task: Some(task.clone()),
+            ..change
+        },
+        Scope::Workload(id) => Change {
+            workloads: vec![id.to_string()],
+            ..change
+        },
+    }
+}
+
+fn by_text(policy: &Policy) -> BTreeMap<String, &Guardrail> {
+    let guardrails = policy.guardrails().iter();
+    guardrails
+        .map(|guardrail| (guardrail.canonical(), guardrail))
+        .collect()
 }

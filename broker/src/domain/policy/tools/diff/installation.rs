@@ -123,5 +123,5 @@ fn set(list: &[Arc<str>]) -> BTreeSet<Arc<str>> {
 }
 
 fn ceiling(direction: Direction, name: &str) -> Change {
-    Change::new(direction, Kind::Ceiling).named(format!("`{name}`"))
+    Change::new(direction, Kind::Ceiling).named(name)
 }

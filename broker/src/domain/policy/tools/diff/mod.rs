@@ -2,13 +2,18 @@
 //! difference, and neither do grants that were split or joined.
 //!
 //! - [`diff`]: [`Policy`] × [`Policy`] → [`Difference`]
-//! - `effect`: what one workload is given for one task
-//! - `tasks`, `parameters`, `workloads`, `installation`: what each kind of change looks like
+//! - `effect`: what one workload is given for one task; `limits`: lifetimes and open jobs, under conditions
+//! - `tasks`, `credentials`, `parameters`, `workloads`, `guardrails`, `installation`: what each kind of change
+//!   looks like
+//! - `declared`: what is written, where not everything could be looked at
 
 mod change;
+mod credentials;
+mod declared;
 mod effect;
 mod guardrails;
 mod installation;
+mod limits;
 mod parameters;
 mod tasks;
 #[cfg(test)]
@@ -30,7 +35,7 @@ pub struct Difference {
     /// The changes; by task, then by what is widened.
     pub changes: Vec<Change>,
     /// What has so many overlapping patterns that some combination of them may have been passed over: a task,
-    /// `environments`, `identities`, `verifiers`.
+    /// `environments`, `identities`, `verifiers`. What is written otherwise there is among the changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<String>,
 }
@@ -60,7 +65,10 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Difference {
     ];
     for (what, found) in of_workloads {
         changes.extend(found.changes);
-        partial.extend(found.is_partial.then(|| what.to_owned()));
+        if found.is_partial {
+            partial.push(what.to_owned());
+            changes.extend(declared::of_workloads(what, old, new));
+        }
     }
     changes.extend(guardrails::changes(old, new));
     let compared = Compared {
@@ -81,9 +89,9 @@ pub fn diff(old: Side<'_>, new: Side<'_>) -> Difference {
 }
 
 impl Difference {
-    /// Whether nothing changes.
+    /// Whether nothing changes. Where not everything could be looked at, that is not known.
     pub fn is_none(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.partial.is_empty()
     }
 
     /// How many changes go in a direction.

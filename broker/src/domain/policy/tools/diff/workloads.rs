@@ -7,7 +7,7 @@ use taskpass_identity::SpiffeId;
 
 use super::change::{Change, Direction, Kind};
 use crate::domain::policy::pattern::WorkloadPattern;
-use crate::domain::policy::snapshot::Policy;
+use crate::domain::policy::snapshot::{Identity, Policy};
 use crate::domain::policy::tools::classes::{Class, Classes};
 use crate::domain::policy::workload_index::WorkloadIndex;
 
@@ -35,23 +35,27 @@ pub(super) fn environments(old: &Policy, new: &Policy, patterns: &[WorkloadPatte
 }
 
 pub(super) fn identities(old: &Policy, new: &Policy) -> Found {
-    let text = |policy: &Policy, workload: &SpiffeId| {
-        policy.identity(workload).map(|identity| {
-            let tools = identity.tools.join(", ");
-            let tools = match tools.as_str() {
-                "" => String::new(),
-                tools => format!(", tools {tools}"),
-            };
-            let kind = identity.kind.as_str();
-            format!("{} ({kind} of {}{tools})", identity.name, identity.owner)
-        })
-    };
     let change = |workload: &SpiffeId| {
-        let (before, after) = (text(old, workload), text(new, workload));
+        let (before, after) = (old.identity(workload), new.identity(workload));
         let change = Change::new(Direction::Changed, Kind::Identity);
-        (before != after).then(|| change.between(before, after))
+        (before != after).then(|| change.between(before.map(identity), after.map(identity)))
     };
     by_class(&patterns(&old.identities, &new.identities), change)
+}
+
+/// An identity in words. Owners and tools are quoted: what they are called may read like the words around.
+pub(super) fn identity(identity: &Identity) -> String {
+    let tools: Vec<_> = identity
+        .tools
+        .iter()
+        .map(|tool| format!("{tool:?}"))
+        .collect();
+    let tools = match tools.join(", ") {
+        none if none.is_empty() => none,
+        tools => format!(", tools {tools}"),
+    };
+    let kind = identity.kind.as_str();
+    format!("{} ({kind} of {:?}{tools})", identity.name, identity.owner)
 }
 
 pub(super) fn verifiers(old: &Policy, new: &Policy) -> Found {

@@ -13,6 +13,7 @@ use crate::domain::time::UnixMillis;
 
 mod conditions;
 mod edits;
+mod hidden;
 
 use edits::{EDITS, GUARDRAILS, INSTALLATION, POLICY};
 

@@ -17,8 +17,8 @@ pub(crate) struct CredentialArguments {
     #[arg(long = "credential", value_name = "NAME", value_parser = credential_name)]
     pub(crate) credentials: Vec<String>,
 
-    /// Asks for this scope only (repeatable). With several --credential, say which: CRED:SCOPE
-    #[arg(long = "scope", value_name = "[CRED:]SCOPE", requires = "credentials")]
+    /// Asks for this scope only (repeatable). With several --credential, say whose it is: CRED:SCOPE
+    #[arg(long = "scope", value_name = "SCOPE", requires = "credentials")]
     pub(crate) scopes: Vec<String>,
 }
 
@@ -33,8 +33,9 @@ pub(crate) struct ParameterArguments {
 impl CredentialArguments {
     /// The credentials to ask for.
     ///
-    /// A scope goes to the credential that stands before its first colon, if that one was named; else to
-    /// the only one that was named. (Scopes have colons of their own: `docs:write`.)
+    /// Where one credential is named, a scope is taken as it stands: scopes have colons of their own, and
+    /// `cache:write` of the credential `cache` is one. Where several are, the one that a scope is of stands
+    /// before its first colon.
     pub(crate) fn wanted(&self) -> Result<Vec<Wanted>, Failure> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for name in &self.credentials {
@@ -101,19 +102,19 @@ pub(crate) fn credential_name(text: &str) -> Result<String, String> {
 }
 
 fn assign(wanted: &mut [Wanted], text: &str) -> Result<(), Failure> {
-    let prefixed = text.split_once(':').and_then(|(name, scope)| {
-        let position = wanted.iter().position(|one| one.name == name)?;
-        Some((position, scope)).filter(|(_, scope)| !scope.is_empty())
-    });
-    let (position, scope) = match (prefixed, wanted.len()) {
-        (Some(found), _) => found,
-        (None, 1) => (0, text),
-        (None, _) => {
-            return Err(Failure::usage(format!(
+    let (position, scope) = if wanted.len() == 1 {
+        (0, text)
+    } else {
+        let prefixed = text.split_once(':').and_then(|(name, scope)| {
+            let position = wanted.iter().position(|one| one.name == name)?;
+            Some((position, scope)).filter(|(_, scope)| !scope.is_empty())
+        });
+        prefixed.ok_or_else(|| {
+            Failure::usage(format!(
                 "it is not clear which credential `--scope {text}` is for"
             ))
-            .remedy("write `--scope CRED:SCOPE`, with a CRED that `--credential` names"));
-        }
+            .remedy("write `--scope CRED:SCOPE`, with a CRED that `--credential` names")
+        })?
     };
     if let Some(one) = wanted.get_mut(position) {
         one.scopes.push(scope.to_owned());
@@ -157,8 +158,8 @@ mod tests {
         let both: &[&str] = &["docs", "db"];
         let table: [(&[&str], &[&str], Option<&str>); 8] = [
             (docs, &[], Some("docs[]")),
-            (docs, &["docs:write"], Some("docs[write]")),
-            (docs, &["docs:docs:write"], Some("docs[docs:write]")),
+            (docs, &["docs:write"], Some("docs[docs:write]")),
+            (both, &["docs:docs:write"], Some("docs[docs:write] db[]")),
             (docs, &["pages:read", "read"], Some("docs[pages:read read]")),
             (
                 both,

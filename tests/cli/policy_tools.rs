@@ -164,13 +164,13 @@ fn a_difference_is_one_of_effects() {
 
     | Task | Effect | Workloads |
     | --- | --- | --- |
-    | deploy-docs | lifetime of credential `docs-site`: 10m → 20m | `spiffe://acme.example/prod/ci/docs/*` |
+    | `deploy-docs` | lifetime of credential `docs-site`: `10m` → `20m` | `spiffe://acme.example/prod/ci/docs/*` |
 
     #### Lets less through
 
     | Task | Effect | Workloads |
     | --- | --- | --- |
-    | deploy-docs | lifetime of credential `docs-site`: 5m unless context.params.ref like "refs/heads/release/0.\*" → 2m unless context.params.ref like "refs/heads/release/0.\*" | `spiffe://acme.example/prod/ops/docs-oncall`<br>`spiffe://acme.example/prod/ops/site-oncall` |
+    | `deploy-docs` | lifetime of credential `docs-site`: `5m unless context.params.ref like "refs/heads/release/0.*"` → `2m unless context.params.ref like "refs/heads/release/0.*"` | `spiffe://acme.example/prod/ops/docs-oncall`<br>`spiffe://acme.example/prod/ops/site-oncall` |
     "##);
     edit(&new, "z.toml", "[task.", "[tsk.");
     let broken = run(&["diff"], &[&old, &new]);
@@ -475,4 +475,108 @@ fn facts_that_a_revision_has_not_yet_are_asked_for() {
         "{}",
         stderr(&refused)
     );
+}
+
+const HOURS: &str = r#"
+[task.publish]
+owner = "docs@acme.example"
+purpose = "publish"
+params.level = { type = "one_of", values = ["low", "high"] }
+
+[[task.publish.grant]]
+workload = "spiffe://acme.example/prod/ci/*"
+credentials = ["cache"]
+when = 'context.time.hour >= 8 && context.params.level == "low"'
+
+[[task.publish.grant]]
+workload = "spiffe://acme.example/prod/ci/*"
+credentials = ["cache"]
+mode = "audit"
+when = 'context.time.hour < 6'
+
+[credential.cache]
+issuer = "local"
+audience = "cache"
+scopes = ["cache:read", "cache:write"]
+ttl = "10m"
+environment = "any"
+
+[audience.cache]
+uri = "https://cache.acme.example"
+"#;
+
+/// A policy with a condition on the time.
+fn by_the_hour(home: &TempDir) -> PathBuf {
+    let policy = home.path().join("policy");
+    fs::create_dir(&policy).unwrap();
+    fs::write(policy.join("publish.toml"), HOURS).unwrap();
+    let facts = "max_ttl = \"1h\"\nmax_duration = \"8h\"\nissuer.local = { kind = \"jwt\" }\n";
+    fs::write(home.path().join("installation.toml"), facts).unwrap();
+    policy
+}
+
+#[test]
+fn an_explanation_is_for_a_time_and_says_which_part_of_a_condition_failed() {
+    let home = TempDir::new().unwrap();
+    let policy = by_the_hour(&home);
+    let explain = |time: &str, rest: &[&str]| {
+        let words = [
+            "explain",
+            "--workload",
+            "spiffe://acme.example/prod/ci/1",
+            "--task",
+            "publish",
+            "--param",
+            "level=low",
+            "--time",
+            time,
+        ];
+        run(&[&words[..], rest].concat(), &[&policy])
+    };
+    let scope = &["--credential", "cache", "--scope", "cache:read"];
+    let day = explain("2026-11-23T09:00:00Z", scope);
+    assert_eq!(day.status.code(), Some(0), "{}", stdout(&day));
+    for part in [
+        "scopes: cache:read\n",
+        "2026-11-23T09:00:00Z",
+        "level = \"low\"",
+        "cache (cache:read)",
+    ] {
+        assert!(stdout(&day).contains(part), "{part}: {}", stdout(&day));
+    }
+    let night = explain("2026-11-23T07:00:00Z", &[]);
+    assert_eq!(night.status.code(), Some(1));
+    for part in [
+        "if `when` of grant publish#1 held: context.time.hour >= 8 && context.params.level == \"low\"",
+        "because of context.time.hour >= 8",
+        "context.time.hour = 7",
+        "in audit mode, which lets nothing through, and `when` is not met",
+    ] {
+        assert!(stdout(&night).contains(part), "{part}: {}", stdout(&night));
+    }
+    assert!(!stdout(&night).contains("because of context.params"));
+}
+
+#[test]
+fn a_request_is_read_from_standard_input_too() {
+    use std::io::Write as _;
+    let home = TempDir::new().unwrap();
+    let policy = by_the_hour(&home);
+    let mut child = taskpass(&["policy", "explain", "--request", "-"])
+        .arg(&policy)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let request = "workload = \"spiffe://acme.example/prod/ci/1\"\ntask = \"publish\"\nparams.level = \"low\"\n\
+                   time = \"2026-11-23T09:20:00Z\"\njob = { age = \"20m\", generation = 3 }\n";
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(request.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stdout(&output);
+    let renewal = "a renewal (generation 3), the job was opened at 2026-11-23T09:00:00Z";
+    assert!(said.contains(renewal), "{said}");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{Authorizer, PolicySet};
+use cedar_policy::{AuthorizationError, Authorizer, PolicySet};
 
 use super::condition::{ENTITIES, Facts, Looks, canonical_rule};
 use super::decision::ForbiddingGuardrail;
@@ -106,7 +106,8 @@ impl Guardrail {
         let errors: Vec<_> = response
             .diagnostics()
             .errors()
-            .map(ToString::to_string)
+            // Without the name that Cedar gave the rule.
+            .map(|AuthorizationError::PolicyEvaluationError(error)| error.inner().to_string())
             .collect();
         let holds = response.diagnostics().reason().next().is_some();
         (holds || !errors.is_empty()).then(|| self.forbidding(facts, &errors))

@@ -289,9 +289,15 @@ fn denial(
         CredentialVerdict::OtherEnvironment { environment } => Some(denied(
             Reason::CredentialNotGranted,
             not_given(name),
-            format!(
-                "credential `{name}` belongs to environment `{environment}`, the workload is in {workload}"
-            ),
+            match workload {
+                Environment::None | Environment::One(_) => format!(
+                    "credential `{name}` belongs to environment `{environment}`, the workload is in {workload}"
+                ),
+                Environment::Several(_) => format!(
+                    "credential `{name}` belongs to environment `{environment}`; {}",
+                    of_several(workload)
+                ),
+            },
         )),
         CredentialVerdict::OutsideInstallation { what } => Some(denied(
             Reason::CredentialNotGranted,
@@ -331,8 +337,17 @@ fn nothing_left(environment: &Environment) -> Denied {
     denied(
         Reason::CredentialNotGranted,
         "no credential of this task is for this workload's environment".to_owned(),
-        format!("the workload is in {environment}, and every credential belongs to another one"),
+        match environment {
+            Environment::None | Environment::One(_) => format!(
+                "the workload is in {environment}, and every credential belongs to another one"
+            ),
+            Environment::Several(_) => of_several(environment),
+        },
     )
+}
+
+fn of_several(environment: &Environment) -> String {
+    format!("the workload is in {environment}, and so gets the credentials of none of them")
 }
 
 fn not_given(name: &str) -> String {

@@ -1,8 +1,8 @@
 //! What a decision considered, a line each.
 
 use taskpass_broker::domain::policy::{
-    ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, FailedCondition,
-    ForbiddingGuardrail, GrantMode,
+    ConsideredCredential, ConsideredGrant, CredentialVerdict, Decision, Environment,
+    FailedCondition, ForbiddingGuardrail, GrantMode,
 };
 
 /// The grants with the first condition that failed, the guardrails that forbade, and the credentials with what
@@ -15,7 +15,8 @@ pub(super) fn lines(decision: &Decision) -> Vec<String> {
 /// The guardrails that forbade, and the credentials with what became of them.
 pub(super) fn beyond_grants(decision: &Decision) -> impl Iterator<Item = String> {
     let guardrails = decision.guardrails.iter().map(guardrail);
-    guardrails.chain(decision.credentials.iter().map(credential))
+    let credentials = decision.credentials.iter();
+    guardrails.chain(credentials.map(|one| credential(one, &decision.environment)))
 }
 
 /// A grant with the first condition that failed.
@@ -26,7 +27,11 @@ pub(super) fn grant(considered: &ConsideredGrant) -> String {
         (None, GrantMode::Audit) => {
             "would apply, but lets nothing through in audit mode".to_owned()
         }
-        (Some(failed), _) => condition(failed),
+        (Some(failed), GrantMode::Enforce) => condition(failed),
+        (Some(failed), GrantMode::Audit) => format!(
+            "in audit mode, which lets nothing through, and {}",
+            condition(failed)
+        ),
     };
     format!("grant {grant} ({place}): {what}")
 }
@@ -41,7 +46,7 @@ fn guardrail(forbidding: &ForbiddingGuardrail) -> String {
     } = forbidding;
     let what = match error {
         None => "forbids it".to_owned(),
-        Some(error) => format!("cannot be evaluated, which forbids it: {error}"),
+        Some(error) => format!("could not be evaluated, which forbids it: {error}"),
     };
     let values = match values.as_str() {
         "" => String::new(),
@@ -51,12 +56,15 @@ fn guardrail(forbidding: &ForbiddingGuardrail) -> String {
 }
 
 /// A credential with what became of it.
-fn credential(considered: &ConsideredCredential) -> String {
+fn credential(considered: &ConsideredCredential, of_workload: &Environment) -> String {
     let (name, place) = (&considered.name, &considered.place);
-    format!(
-        "credential {name} ({place}): {}",
-        verdict(&considered.verdict)
-    )
+    let what = match (&considered.verdict, of_workload) {
+        (CredentialVerdict::OtherEnvironment { environment }, Environment::Several(_)) => format!(
+            "belongs to environment `{environment}`, and the workload is in {of_workload}, which gives it the credentials of none"
+        ),
+        (other, _) => verdict(other),
+    };
+    format!("credential {name} ({place}): {what}")
 }
 
 /// A condition that was not met.
@@ -64,6 +72,11 @@ fn condition(failed: &FailedCondition) -> String {
     // Of these, the value is a list of attributes with their values, or an error.
     let values = failed.value.as_deref().unwrap_or_default();
     let text: Vec<_> = failed.expected.split_whitespace().collect();
+    if let ("when" | "unless", Some(error)) = (&*failed.condition, values.strip_prefix("error: ")) {
+        let condition = &failed.condition;
+        let text = text.join(" ");
+        return format!("`{condition}` could not be evaluated, which denies: {text}; {error}");
+    }
     match &*failed.condition {
         "when" => return format!("`when` is not met: {}; {values}", text.join(" ")),
         "unless" => return format!("`unless` is met: {}; {values}", text.join(" ")),

@@ -3,9 +3,11 @@
 mod past;
 mod view;
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
+use jiff::Timestamp;
 use taskpass_broker::config::policy_files;
 use taskpass_broker::domain::policy::tools::explain::explain;
 use taskpass_broker::domain::policy::tools::input::Input;
@@ -26,6 +28,7 @@ Examples:
   taskpass policy explain policy/ --workload spiffe://acme.example/prod/ci/docs/1 \\
     --task deploy-docs --param ref=refs/heads/main
   taskpass policy explain policy/ --request request.toml
+  jq .request ticket.json | taskpass policy explain policy/ --request -
   taskpass policy explain --record dec_01k8m5v4x8e2rr9t6cz1j3q7yd
   taskpass policy explain --record 4711 --output json | jq .explanation.near_misses
 
@@ -37,6 +40,9 @@ A request file has what stands below `given` in a test, as TOML or JSON:
 Exit codes:
   0 the request is allowed; 1 it is denied; 2 a file has a mistake
   More: `taskpass help exit-codes`";
+
+/// As large as a file may be.
+const MAX_REQUEST_BYTES: u64 = 1024 * 1024;
 
 /// The command line of `policy explain`.
 #[derive(Debug, Args)]
@@ -64,7 +70,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     credentials: CredentialArguments,
 
-    /// Reads the request from a file
+    /// The time of the request, as in `2026-11-23T09:00:00Z` [default: now]
+    #[arg(long, value_name = "RFC3339", requires = "workload")]
+    time: Option<Timestamp>,
+
+    /// Reads the request from a file; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "credentials"])]
     request: Option<PathBuf>,
 
@@ -81,7 +91,7 @@ pub(super) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
     } else {
         let directory = arguments.directory.clone();
         let loaded = load(&directory.unwrap_or_else(|| ".".into()), facts)?;
-        let input = arguments.input()?;
+        let input = arguments.input(context.output.now())?;
         let explanation = explain(&loaded.policy, &input);
         Explained::new(input, explanation)
     };
@@ -90,10 +100,9 @@ pub(super) fn perform(arguments: Arguments, context: &Context) -> Result<Exit, F
 }
 
 impl Arguments {
-    fn input(self) -> Result<Input, Failure> {
+    fn input(self, now: Timestamp) -> Result<Input, Failure> {
         if let Some(path) = &self.request {
-            let file: SourceFile = policy_files::read_one(path)
-                .map_err(|error| Failure::usage("cannot read the request").why(error))?;
+            let file = request_file(path)?;
             return Input::read(&file)
                 .map_err(|found| mistakes("the request has", &found, std::slice::from_ref(&file)));
         }
@@ -110,9 +119,30 @@ impl Arguments {
             task,
             parameters: self.params.by_name()?,
             wanted: wanted.collect(),
-            circumstances: Circumstances::opening(UnixMillis::new(
-                u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
-            )),
+            circumstances: Circumstances::opening(moment(self.time.unwrap_or(now))?),
         })
     }
+}
+
+/// The time of a decision.
+fn moment(at: Timestamp) -> Result<UnixMillis, Failure> {
+    let at = u64::try_from(at.as_millisecond());
+    at.map(UnixMillis::new)
+        .map_err(|_| Failure::usage("no request was made before 1970"))
+}
+
+fn request_file(path: &Path) -> Result<SourceFile, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::usage("cannot read the request").why(why);
+    if path.as_os_str() != "-" {
+        return policy_files::read_one(path).map_err(|error| failed(&error));
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin()
+        .take(MAX_REQUEST_BYTES + 1)
+        .read_to_end(&mut bytes);
+    read.map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > MAX_REQUEST_BYTES {
+        return Err(failed(&"it is larger than 1 MiB"));
+    }
+    Ok(SourceFile::new("standard input", bytes))
 }

@@ -1,11 +1,14 @@
 //! How an explanation is shown.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use taskpass_broker::domain::policy::tools::explain::{Explanation, Lifetime};
 use taskpass_broker::domain::policy::tools::input::Input;
 use taskpass_broker::domain::policy::tools::replay::Difference;
-use taskpass_broker::domain::policy::{Permitted, show_duration};
+use taskpass_broker::domain::policy::{JobFacts, Permitted, Wanted, show_duration};
+use taskpass_broker::domain::time::UnixMillis;
 
 use crate::commands::policy::considered;
 use crate::exit::Exit;
@@ -18,6 +21,15 @@ pub(super) struct Explained {
     allowed: bool,
     workload: String,
     task: String,
+    params: BTreeMap<String, String>,
+    /// What was asked for by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    wanted: Vec<Wanted>,
+    /// The time of the decision.
+    time: Option<Timestamp>,
+    renewal: bool,
+    #[serde(skip)]
+    job: JobFacts,
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<Past>,
     explanation: Explanation,
@@ -41,7 +53,12 @@ impl Explained {
         Self {
             allowed: explanation.decision.allowed().is_ok(),
             workload: input.workload.to_string(),
+            time: timestamp(input.circumstances.at),
+            renewal: input.circumstances.job.is_renewal,
+            job: input.circumstances.job,
             task: input.task,
+            params: input.parameters,
+            wanted: input.wanted,
             record: None,
             explanation,
         }
@@ -100,15 +117,57 @@ impl Explained {
         }
     }
 
+    /// `ref = "main", note = "x"`.
+    fn parameters(&self) -> String {
+        let one = |(name, value): (&String, &String)| format!("{name} = {value:?}");
+        self.params.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `docs-site (docs:write), tickets`.
+    fn wanted(&self) -> String {
+        let one = |wanted: &Wanted| match wanted.scopes.join(" ") {
+            none if none.is_empty() => wanted.name.clone(),
+            scopes => format!("{} ({scopes})", wanted.name),
+        };
+        self.wanted.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What matters of the job beside that it is opened.
+    fn life(&self) -> String {
+        let opened = timestamp(self.job.opened_at).map(|at| at.to_string());
+        let opened = opened.unwrap_or_default();
+        if self.renewal {
+            let generation = self.job.generation;
+            format!("a renewal (generation {generation}), the job was opened at {opened}")
+        } else if timestamp(self.job.opened_at) == self.time {
+            String::new()
+        } else {
+            format!("a credential that is asked for later, the job was opened at {opened}")
+        }
+    }
+
+    fn unmet(&self, page: &mut Page) {
+        for unmet in &self.explanation.unmet {
+            page.line(&format!("  {}: {}", unmet.change, unmet.condition));
+            if !unmet.values.is_empty() {
+                page.styled(FAINT, &format!("    with {}", unmet.values));
+            }
+            for part in &unmet.parts {
+                page.line(&format!("    because of {part}"));
+            }
+        }
+    }
+
     fn otherwise(&self, page: &mut Page) {
         let explanation = &self.explanation;
-        if !explanation.near_misses.is_empty() {
+        if !(explanation.near_misses.is_empty() && explanation.unmet.is_empty()) {
             page.gap();
             page.styled(LABEL, "what would have to be otherwise");
         }
         for miss in &explanation.near_misses {
             page.line(&format!("  {}: {}", miss.change, miss.outcome));
         }
+        self.unmet(page);
         if !explanation.own_tasks.is_empty() {
             page.gap();
             let tasks = explanation.own_tasks.join(", ");
@@ -137,6 +196,13 @@ impl View for Explained {
             ("identity", identity.to_owned()),
             ("environment", environment),
             ("task", self.task.clone()),
+            ("parameters", self.parameters()),
+            ("asked for", self.wanted()),
+            (
+                "time",
+                self.time.map(|at| at.to_string()).unwrap_or_default(),
+            ),
+            ("job", self.life()),
             ("policy", decision.policy.to_string()),
         ]);
         self.considered(page);
@@ -169,6 +235,11 @@ impl Past {
             ));
         }
     }
+}
+
+fn timestamp(at: UnixMillis) -> Option<Timestamp> {
+    let millis = i64::try_from(at.as_millis()).ok()?;
+    Timestamp::from_millisecond(millis).ok()
 }
 
 fn credential(page: &mut Page, permitted: &Permitted, lifetimes: &[Lifetime]) {

@@ -5,6 +5,7 @@ mod lifetimes;
 mod near_misses;
 #[cfg(test)]
 mod tests;
+mod unmet;
 mod workload;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::domain::policy::{Decision, FailedCondition};
 
 pub use lifetimes::{Lifetime, Limit};
 pub use near_misses::NearMiss;
+pub use unmet::Unmet;
 
 /// Grants of other workloads that are listed; those that come nearest go first.
 const MAX_OTHERS: usize = 20;
@@ -38,6 +40,8 @@ pub struct Explanation {
     pub lifetimes: Vec<Lifetime>,
     /// What would have to be otherwise; empty when it was allowed.
     pub near_misses: Vec<NearMiss>,
+    /// The conditions that stood against it; empty when it was allowed.
+    pub unmet: Vec<Unmet>,
     /// The tasks that the workload is granted, when it is not granted this one.
     pub own_tasks: Vec<Arc<str>>,
 }
@@ -68,6 +72,11 @@ pub fn explain(policy: &Policy, input: &Input) -> Explanation {
         lifetimes: lifetimes::of(policy, input, &decision),
         near_misses: if is_denied {
             near_misses::of(policy, input, &decision)
+        } else {
+            Vec::new()
+        },
+        unmet: if is_denied {
+            unmet::of(policy, input, &decision)
         } else {
             Vec::new()
         },

@@ -7,10 +7,14 @@ use super::workload::{example, nearest, nearness};
 use crate::domain::policy::snapshot::{Grant, Policy};
 use crate::domain::policy::suggest::suggest;
 use crate::domain::policy::tools::input::Input;
-use crate::domain::policy::{CredentialVerdict, Decision, Environment, Wanted};
+use crate::domain::policy::{
+    CredentialVerdict, Decision, Environment, Parameter, ParameterKind, Wanted,
+};
 
 /// Near misses of one kind that are told.
 const MAX_TOLD: usize = 3;
+/// Values of one parameter that are tried.
+const MAX_VALUES: usize = 20;
 
 /// A request that differs in one thing, and what comes out for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,48 +67,105 @@ fn other_workloads(policy: &Policy, input: &Input, grants: &[Grant]) -> Vec<Near
             workload: example(pattern, &input.workload)?,
             ..input.clone()
         };
-        let change = format!("if the workload were one of `{pattern}`");
+        let example = &tried.workload;
+        let change = if example.as_str() == pattern.as_str() {
+            format!("if the workload were `{example}`")
+        } else {
+            format!("if the workload were one of `{pattern}`, for instance `{example}`")
+        };
         Some(miss(policy, change, &tried))
     });
     tried.collect()
 }
 
-/// Leaves out what is not declared, and says what the first bad value had to be.
+/// Takes what is misspelt for what is declared, leaves out what is not, and tries values for those that are bad.
 fn parameters(policy: &Policy, input: &Input) -> Vec<NearMiss> {
     let Some(task) = policy.tasks.get(&*input.task) else {
         return Vec::new();
     };
     let mut misses = Vec::new();
     let mut tried = input.clone();
+    let mut renamed = Vec::new();
+    for (name, value) in &input.parameters {
+        let declared = task.parameters.keys().map(|name| &**name);
+        let mut left = declared.filter(|name| !tried.parameters.contains_key(*name));
+        if !task.parameters.contains_key(name.as_str())
+            && let Some(meant) = suggest(name, &mut left)
+        {
+            renamed.push(format!(
+                "parameter `{name}` were `{meant}` (did you mean `{meant}`?)"
+            ));
+            tried.parameters.remove(name);
+            tried.parameters.insert(meant.to_owned(), value.clone());
+        }
+    }
+    if !renamed.is_empty() {
+        let change = format!("if {}", renamed.join(", and "));
+        misses.push(miss(policy, change, &tried));
+    }
+    let count = tried.parameters.len();
     tried
         .parameters
         .retain(|name, _| task.parameters.contains_key(name.as_str()));
-    if tried.parameters.len() < input.parameters.len() {
+    if tried.parameters.len() < count {
         let change = "if only declared parameters were given".to_owned();
         misses.push(miss(policy, change, &tried));
     }
     for (name, parameter) in &task.parameters {
-        let is_fine = match input.parameters.get(&**name) {
+        let is_fine = match tried.parameters.get(&**name) {
             None => parameter.is_optional,
             Some(value) => parameter.accepts(value),
         };
-        if is_fine {
-            continue;
+        if !is_fine {
+            misses.extend(values(policy, &tried, (name, parameter)));
         }
+    }
+    misses
+}
+
+/// Tries each value where they are listed, and else one.
+fn values(policy: &Policy, input: &Input, (name, parameter): (&str, &Parameter)) -> Vec<NearMiss> {
+    let listed: Vec<String> = match &parameter.kind {
+        ParameterKind::OneOf(values) => values.iter().map(ToString::to_string).collect(),
+        ParameterKind::Boolean => vec!["true".to_owned(), "false".to_owned()],
+        ParameterKind::Integer { .. }
+        | ParameterKind::Token
+        | ParameterKind::Path
+        | ParameterKind::Text => Vec::new(),
+    };
+    let with = |change: String, value: String| {
+        let mut tried = input.clone();
+        tried.parameters.insert(name.to_owned(), value);
+        miss(policy, change, &tried)
+    };
+    let accepted = listed.into_iter().filter(|value| parameter.accepts(value));
+    let accepted: Vec<String> = accepted.collect();
+    let more = accepted.len().saturating_sub(MAX_VALUES);
+    let mut misses: Vec<NearMiss> = accepted
+        .into_iter()
+        .take(MAX_VALUES)
+        .map(|value| with(format!("if `params.{name}` were `{value}`"), value))
+        .collect();
+    if more > 0 {
+        misses.push(not_tried(format!(
+            "if `params.{name}` were one of {more} more values"
+        )));
+    }
+    if misses.is_empty() {
         let change = format!("if `params.{name}` were {}", parameter.expected());
         misses.push(match parameter.example() {
-            Some(value) => {
-                let mut tried = tried.clone();
-                tried.parameters.insert(name.to_string(), value);
-                miss(policy, change, &tried)
-            }
-            None => NearMiss {
-                change,
-                outcome: NOT_TRIED,
-            },
+            Some(value) => with(format!("{change}, for instance `{value}`"), value),
+            None => not_tried(change),
         });
     }
     misses
+}
+
+fn not_tried(change: String) -> NearMiss {
+    NearMiss {
+        change,
+        outcome: NOT_TRIED,
+    }
 }
 
 /// Asks only for what can be given.

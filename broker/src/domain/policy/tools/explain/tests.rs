@@ -41,6 +41,34 @@ workload = "spiffe://acme.example/prod/ci/*"
 credentials = ["docs-whole"]
 mode = "audit"
 
+[task.scan]
+owner = "scan@acme.example"
+purpose = "scan"
+params.level = { type = "one_of", values = ["low", "high"] }
+params.attempt = { type = "integer", min = 1, max = 5, optional = true }
+
+[[task.scan.grant]]
+workload = "spiffe://acme.example/prod/scan/weekdays"
+credentials = ["docs-whole"]
+when = '''
+context.time.hour >= 8 &&
+(context.params.level == "low" || context.time.weekday < 6) && context.environment == "prod"
+'''
+
+[[task.scan.grant]]
+workload = "spiffe://acme.example/prod/scan/small"
+credentials = ["docs-whole"]
+unless = 'context.params.level == "high" || context.time.hour < 6'
+
+[[task.scan.grant]]
+workload = "spiffe://acme.example/prod/scan/sum"
+credentials = ["docs-whole"]
+when = 'context.params has attempt && context.params.attempt + 9223372036854775807 > 0'
+
+[[task.scan.grant]]
+workload = "spiffe://acme.example/both/*"
+credentials = ["docs-whole", "dev-docs"]
+
 [credential.docs]
 issuer = "local"
 audience = "docs"
@@ -66,15 +94,18 @@ environment = "dev"
 uri = "https://docs.acme.example"
 
 [environment.prod]
-workloads = ["spiffe://acme.example/prod/**"]
+workloads = ["spiffe://acme.example/prod/**", "spiffe://acme.example/both/*"]
 
 [environment.dev]
-workloads = ["spiffe://acme.example/dev/**"]
+workloads = ["spiffe://acme.example/dev/**", "spiffe://acme.example/both/*"]
 "#;
 
 const GUARDRAILS: &str = r#"
 @id("no-freezer")
 forbid(principal, action, resource == Task::"build") when { context.subject like "*/freezer" };
+@id("no-sums")
+forbid(principal, action, resource == Task::"scan")
+when { context.params has attempt && context.params.attempt * 9223372036854775807 > 1 && context.subject like "*/small" };
 @id("nobody-in-the-freezer")
 forbid(principal == Workload::"spiffe://acme.example/dev/ci/freezer", action, resource);
 "#;
@@ -123,8 +154,11 @@ fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wan
     for guardrail in &explanation.decision.guardrails {
         writeln!(
             text,
-            "  {} ({}): {}",
-            guardrail.name, guardrail.place, guardrail.values
+            "  {} ({}): {} {}",
+            guardrail.name,
+            guardrail.place,
+            guardrail.values,
+            guardrail.error.as_deref().unwrap_or_default()
         )
         .unwrap();
     }
@@ -134,6 +168,11 @@ fn explained(workload: &str, task: &str, pairs: &[(&str, &str)], wanted: Vec<Wan
     }
     for miss in &explanation.near_misses {
         writeln!(text, "  {}: {}", miss.change, miss.outcome).unwrap();
+    }
+    for unmet in &explanation.unmet {
+        let parts = unmet.parts.join(" ## ");
+        writeln!(text, "  {}: {}", unmet.change, unmet.condition).unwrap();
+        writeln!(text, "    {} [{parts}]", unmet.values).unwrap();
     }
     if !explanation.own_tasks.is_empty() {
         writeln!(text, "  may do {}", explanation.own_tasks.join(", ")).unwrap();
@@ -214,6 +253,42 @@ fn the_real_cause_and_what_would_have_to_be_otherwise() {
             vec![],
         ),
     ];
+    let (weekdays, small, sum) = (
+        "spiffe://acme.example/prod/scan/weekdays",
+        "spiffe://acme.example/prod/scan/small",
+        "spiffe://acme.example/prod/scan/sum",
+    );
+    let of_conditions = [
+        (weekdays, "scan", vec![], vec![]),
+        (weekdays, "scan", vec![("levl", "low")], vec![]),
+        (weekdays, "scan", vec![("level", "high")], vec![]),
+        (small, "scan", vec![("level", "high")], vec![]),
+        (
+            sum,
+            "scan",
+            vec![("level", "low"), ("attempt", "1")],
+            vec![],
+        ),
+        (
+            small,
+            "scan",
+            vec![("level", "low"), ("attempt", "5")],
+            vec![],
+        ),
+        (
+            "spiffe://acme.example/both/x",
+            "scan",
+            vec![("level", "low")],
+            vec![],
+        ),
+        (
+            "spiffe://acme.example/both/x",
+            "scan",
+            vec![("level", "low")],
+            vec![asked("dev-docs", &[], None)],
+        ),
+    ];
+    let requests = requests.into_iter().chain(of_conditions);
     let mut all = String::new();
     for (workload, task, pairs, wanted) in requests {
         all.push_str(&explained(workload, task, &pairs, wanted));

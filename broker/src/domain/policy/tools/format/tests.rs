@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use toml_parser::lexer::TokenKind;
+
 use super::*;
 use crate::domain::policy::tools::diff::{Side, diff};
 use crate::domain::policy::{Installation, Policy, SourceFile};
@@ -45,6 +47,19 @@ fn one_form_for_every_way_of_writing() {
         (
             "a=[1, # one\n# two\n2\n]",
             "a = [\n  1, # one\n  # two\n  2,\n]\n".into(),
+        ),
+        (
+            "a={ x=1,\n y=[\n2,\n],\n}",
+            "a = { x = 1, y = [2] }\n".into(),
+        ),
+        // No table gets a line break of its own.
+        (
+            "a={ x=[1, # one\n2], y='b' }",
+            "a = { x=[1, # one\n2], y='b' }\n".into(),
+        ),
+        (
+            "a=[{ x=[1, # one\n2] }, # two\n{y='b'}]",
+            "a = [\n  { x=[1, # one\n2] }, # two\n  { y = \"b\" },\n]\n".into(),
         ),
         ("a=[[1,2],[3]]", "a = [\n  [1, 2],\n  [3],\n]\n".into()),
         (
@@ -175,8 +190,42 @@ proptest! {
     }
 
     #[test]
+    fn what_readers_of_toml_1_0_read_they_still_read(
+        value in value_text(),
+    ) {
+        let text = format!("k = {value}\n[t]\n");
+        if parse(&text).is_ok() {
+            let (before, after) = (breaks_in_tables(&text), breaks_in_tables(&formed(&text)));
+            prop_assert!(after <= before, "{}", formed(&text));
+        }
+    }
+
+    #[test]
     fn no_text_makes_it_panic(text in ".{0,60}") {
         let _ = format(&text);
+    }
+}
+
+/// How many line breaks and last commas inline tables have outside of the arrays and texts in them.
+fn breaks_in_tables(text: &str) -> usize {
+    let mut tokens = Tokens::new(text);
+    let mut open = Vec::new();
+    let mut is_behind_comma = false;
+    let mut found = 0;
+    loop {
+        let (kind, _) = tokens.next();
+        let is_in_table = open.last() == Some(&TokenKind::LeftCurlyBracket);
+        match kind {
+            TokenKind::LeftCurlyBracket | TokenKind::LeftSquareBracket => open.push(kind),
+            TokenKind::RightCurlyBracket | TokenKind::RightSquareBracket => {
+                found += usize::from(is_in_table && is_behind_comma);
+                open.pop();
+            }
+            TokenKind::Newline | TokenKind::Comment => found += usize::from(is_in_table),
+            TokenKind::Eof => return found,
+            _ => {}
+        }
+        is_behind_comma = kind == TokenKind::Comma;
     }
 }
 

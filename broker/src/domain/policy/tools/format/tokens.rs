@@ -5,8 +5,11 @@ use toml_parser::lexer::{Token, TokenKind};
 
 /// The tokens of a text that is known to be TOML.
 pub(super) struct Tokens<'a> {
+    text: &'a str,
     source: Source<'a>,
-    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    /// Where the last one that was taken ends.
+    end: usize,
+    ahead: std::iter::Peekable<std::vec::IntoIter<Token>>,
 }
 
 impl<'a> Tokens<'a> {
@@ -14,18 +17,20 @@ impl<'a> Tokens<'a> {
         let source = Source::new(text);
         let tokens = source.lex().into_vec();
         Self {
+            text,
             source,
-            tokens: tokens.into_iter().peekable(),
+            end: 0,
+            ahead: tokens.into_iter().peekable(),
         }
     }
 
     /// The kind of the next token that is no blank.
     pub(super) fn peek(&mut self) -> TokenKind {
-        while let Some(token) = self.tokens.peek() {
+        while let Some(token) = self.ahead.peek() {
             if token.kind() != TokenKind::Whitespace {
                 return token.kind();
             }
-            self.tokens.next();
+            self.ahead.next();
         }
         TokenKind::Eof
     }
@@ -36,10 +41,24 @@ impl<'a> Tokens<'a> {
         self.next_raw()
     }
 
+    /// Where the next token that is no blank begins.
+    pub(super) fn begin(&mut self) -> usize {
+        self.peek();
+        self.ahead
+            .peek()
+            .map_or(self.end, |token| token.span().start())
+    }
+
+    /// The text from there to the end of the last token that was taken.
+    pub(super) fn since(&self, begin: usize) -> Option<&'a str> {
+        self.text.get(begin..self.end)
+    }
+
     /// The next token, blanks included: they are part of some dates.
     pub(super) fn next_raw(&mut self) -> (TokenKind, &'a str) {
-        match self.tokens.next() {
+        match self.ahead.next() {
             Some(token) => {
+                self.end = token.span().end();
                 let text = self.source.get(token).map(|raw| raw.as_str());
                 (token.kind(), text.unwrap_or_default())
             }
@@ -49,7 +68,7 @@ impl<'a> Tokens<'a> {
 
     /// The kind of the next token, blanks included.
     pub(super) fn peek_raw(&mut self) -> TokenKind {
-        self.tokens.peek().map_or(TokenKind::Eof, Token::kind)
+        self.ahead.peek().map_or(TokenKind::Eof, Token::kind)
     }
 
     /// The next token, if it is of this kind.

@@ -9,8 +9,11 @@ const MAX_DEPTH: usize = 200;
 
 #[derive(Debug)]
 pub(super) enum Value {
+    /// What stands as it is: a table with comments in it, too. In another form than its own it would have line
+    /// breaks where TOML 1.0 has none.
     Scalar(String),
     Array(Vec<Part>),
+    /// An inline table without comments.
     Table(Vec<Part>),
 }
 
@@ -39,11 +42,32 @@ pub(super) fn value(tokens: &mut Tokens<'_>, depth: usize) -> Option<Value> {
             Some(Value::Array(parts))
         }
         TokenKind::LeftCurlyBracket => {
+            let begin = tokens.begin();
             let parts = parts(tokens, TokenKind::RightCurlyBracket, depth)?;
+            if has_comments(&parts) {
+                return Some(Value::Scalar(tokens.since(begin)?.to_owned()));
+            }
             Some(Value::Table(parts))
         }
         _ => scalar(tokens).map(Value::Scalar),
     }
+}
+
+fn has_comments(parts: &[Part]) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Comment(_)
+        | Part::Item {
+            comment: Some(_), ..
+        } => true,
+        Part::Item {
+            value: Value::Array(parts),
+            ..
+        } => has_comments(parts),
+        Part::Item {
+            value: Value::Scalar(_) | Value::Table(_),
+            ..
+        } => false,
+    })
 }
 
 /// Reads `a.b.c`.

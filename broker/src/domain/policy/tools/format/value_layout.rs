@@ -12,18 +12,14 @@ pub(super) fn write(text: &mut String, value: &Value, column: usize, depth: usiz
         Value::Scalar(scalar) => text.push_str(scalar),
         Value::Array(parts) => match one_line(value, column, depth) {
             Some(line) => text.push_str(&line),
-            None => broken(text, ('[', parts, ']'), depth),
+            None => broken(text, parts, depth),
         },
-        Value::Table(parts) => match one_line(value, column, depth) {
-            Some(line) => text.push_str(&line),
-            None => broken(text, ('{', parts, '}'), depth),
-        },
+        Value::Table(_) => text.extend(joined(value)),
     }
 }
 
 /// The value on one line, where it goes there: without comments, not too long, and a list of rows is no line,
-/// while a row is one, however long. Tables have no line breaks unless a comment needs one: many programs that
-/// read TOML know none there.
+/// while a row is one, however long. Tables have no line breaks: TOML 1.0 knows none there.
 fn one_line(value: &Value, column: usize, depth: usize) -> Option<String> {
     let line = joined(value)?;
     let fits = match value {
@@ -74,25 +70,15 @@ fn are_rows(parts: &[Part]) -> bool {
     parts.len() > 1 && parts.iter().any(is_row)
 }
 
-fn broken(text: &mut String, (open, parts, close): (char, &[Part], char), depth: usize) {
+fn broken(text: &mut String, parts: &[Part], depth: usize) {
     let indent = INDENT.repeat(depth + 1);
-    text.push(open);
-    text.push('\n');
+    text.push_str("[\n");
     for part in parts {
         text.push_str(&indent);
         match part {
             Part::Comment(comment) => text.push_str(comment),
-            Part::Item {
-                key,
-                value,
-                comment,
-            } => {
-                let mut column = indent.len() + 1;
-                if let Some(key) = key {
-                    text.extend([key, " = "]);
-                    column += key.chars().count() + 3;
-                }
-                write(text, value, column, depth + 1);
+            Part::Item { value, comment, .. } => {
+                write(text, value, indent.len() + 1, depth + 1);
                 text.push(',');
                 if let Some(comment) = comment {
                     text.extend([" ", comment]);
@@ -102,5 +88,5 @@ fn broken(text: &mut String, (open, parts, close): (char, &[Part], char), depth:
         text.push('\n');
     }
     text.push_str(&INDENT.repeat(depth));
-    text.push(close);
+    text.push(']');
 }

@@ -135,7 +135,7 @@ async fn what_would_have_come_out_differently_is_listed() {
     assert_eq!(shorter["summary"]["different"], 3);
     let group = &shorter["groups"][0];
     assert_eq!(group["kind"], "shorter_lifetime");
-    assert_eq!(group["about"], "docs-api: 300s → 240s");
+    assert_eq!(group["about"], "docs-api: 5m → 4m");
     assert_eq!(
         (&group["count"], &group["workloads"]),
         (&3.into(), &"spiffe://acme.example/prod/ci/*".into())
@@ -171,7 +171,7 @@ async fn renewals_and_later_credentials_are_explained_and_replayed_from_the_log_
     let against = ["replay", "--against", proposed];
     let (_, from_log) = policy(&broker, &against);
     assert_eq!(from_log["summary"]["decided"], 3, "{from_log:#}");
-    let docs = "docs-api: 300s → 240s";
+    let docs = "docs-api: 5m → 4m";
     let group = |report: &Value| {
         let groups = report["groups"].as_array().unwrap().clone();
         groups
@@ -180,6 +180,7 @@ async fn renewals_and_later_credentials_are_explained_and_replayed_from_the_log_
             .unwrap()
     };
     assert_eq!(group(&from_log)["count"], 2, "{from_log:#}");
+    assert_eq!(group(&from_log)["renewals"], 1);
 
     let export = broker.path("export.jsonl");
     let export = export.to_str().unwrap();

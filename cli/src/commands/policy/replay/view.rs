@@ -58,7 +58,20 @@ impl View for Replayed {
 fn line(page: &mut Page, group: &Group) {
     let difference = &group.difference;
     let (words, about) = (difference.kind.words(), &difference.about);
-    let text = format!("  {:>6} × {words} {about}", group.count);
+    let renewals = match group.renewals {
+        0 => String::new(),
+        all if all == group.count => " (renewals)".to_owned(),
+        some => format!(" ({some} of them renewals)"),
+    };
+    let repetitions = match group.repetitions {
+        0 => String::new(),
+        1 => ", and 1 repetition, whose request is not kept".to_owned(),
+        more => format!(", and {more} repetitions, whose requests are not kept"),
+    };
+    let text = format!(
+        "  {:>6} × {words} {about}{renewals}{repetitions}",
+        group.count
+    );
     if difference.kind.is_wider() {
         page.styled(WARNING, &text);
     } else {
@@ -74,21 +87,43 @@ fn line(page: &mut Page, group: &Group) {
 fn summary(page: &mut Page, summary: &Summary) {
     let Summary {
         decided,
+        renewals,
+        later,
         repeated,
         different,
         ..
     } = summary;
-    let repeated = match repeated {
-        0 => String::new(),
-        repeated => format!(" and {repeated} repetitions"),
+    let openings = decided.saturating_sub(renewals + later);
+    let parts = [
+        (openings, "openings"),
+        (*renewals, "renewals"),
+        (*later, "credentials asked for later"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{what}: {count}"))
+        .collect();
+    let parts = match parts.join(", ") {
+        none if none.is_empty() => none,
+        parts => format!(" ({parts})"),
     };
     let text =
-        format!("{decided} decisions{repeated} replayed, {different} would come out differently");
+        format!("{decided} decisions replayed{parts}, {different} would come out differently");
     if *different == 0 {
         page.styled(GOOD, &text);
     } else {
         page.line(&text);
     }
+    if *repeated > 0 {
+        page.line(&format!(
+            "denials repeated besides: {repeated}; their requests are not kept, and were not replayed"
+        ));
+    }
+    page.styled(
+        FAINT,
+        "`max_live_jobs` is not replayed: it depends on the jobs that were open",
+    );
     for (count, why) in [
         (summary.erased, "their details were erased"),
         (

@@ -1,7 +1,10 @@
 //! How what would come out differs from what came out.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use crate::domain::policy::duration::show_duration;
 use crate::domain::policy::tools::recorded::{Given, GivenCredential};
 
 /// One difference.
@@ -115,7 +118,8 @@ fn credential(name: &str, then: &GivenCredential, now: &GivenCredential) -> Vec<
         } else {
             Kind::ShorterLifetime
         };
-        differences.push(one(kind, format!("{name}: {before}s → {after}s")));
+        let [before, after] = [before, after].map(|ttl| show_duration(Duration::from_secs(ttl)));
+        differences.push(one(kind, format!("{name}: {before} → {after}")));
     }
     for (kind, before, after) in [
         (Kind::OtherAudience, &then.audience, &now.audience),

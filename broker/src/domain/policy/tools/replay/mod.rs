@@ -56,9 +56,13 @@ pub struct Replay<'a> {
 pub struct Summary {
     /// Decided again.
     pub decided: u64,
-    /// Repetitions of denials, which the log only counts: each is taken for its first.
+    /// Of those, renewals of what a job holds.
+    pub renewals: u64,
+    /// Of those, credentials that an open job asked for later.
+    pub later: u64,
+    /// Repetitions of denials, which the log only counts: their requests are not kept, and may have been others.
     pub repeated: u64,
-    /// Of both, those for which something else would have come out.
+    /// Of what was decided again, that for which something else would have come out.
     pub different: u64,
     /// Not decided again, because their details were erased.
     pub erased: u64,
@@ -80,6 +84,10 @@ pub struct Group {
     pub difference: Difference,
     /// How many requests.
     pub count: u64,
+    /// How many of them were renewals.
+    pub renewals: u64,
+    /// How many repetitions of these requests the log counts, which may have been others.
+    pub repetitions: u64,
     /// Some of them.
     pub examples: Vec<Example>,
 }
@@ -110,7 +118,21 @@ type Key = (String, String, Difference);
 #[derive(Debug, Default)]
 struct Counted {
     count: u64,
+    renewals: u64,
+    repetitions: u64,
     examples: Vec<Example>,
+}
+
+impl Counted {
+    fn note(&mut self, record: Record<'_>) {
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(Example {
+                number: record.number,
+                workload: record.workload.to_owned(),
+                decision: record.decision.to_owned(),
+            });
+        }
+    }
 }
 
 impl<'a> Replay<'a> {
@@ -151,6 +173,8 @@ impl<'a> Replay<'a> {
             workloads,
             difference,
             count: counted.count,
+            renewals: counted.renewals,
+            repetitions: counted.repetitions,
             examples: counted.examples,
         };
         let mut groups: Vec<Group> = self.groups.into_iter().map(group).collect();
@@ -176,16 +200,25 @@ impl<'a> Replay<'a> {
         let decision = self.policy.decide(&recorded.input.request());
         let differences = compare::differences(&recorded.result, &Given::of(&decision));
         let repeats = self.repeats.remove(record.decision).unwrap_or_default();
+        let is_renewal = matches!(record.event, "lease.renewed" | "lease.renewal_denied");
+        let is_later = matches!(record.event, "lease.issued" | "lease.denied");
         self.summary.decided += 1;
+        self.summary.renewals += u64::from(is_renewal);
+        self.summary.later += u64::from(is_later);
         self.summary.repeated += repeats;
         if !differences.is_empty() {
-            self.summary.different += 1 + repeats;
+            self.summary.different += 1;
         }
         let workloads = self.workloads(record.task, &recorded.input.workload);
         let mut keys = Vec::with_capacity(differences.len());
         for difference in differences {
             let key = (record.task.to_owned(), workloads.clone(), difference);
-            self.count(&key, record, 1 + repeats);
+            if let Some(counted) = self.counted(&key) {
+                counted.count += 1;
+                counted.renewals += u64::from(is_renewal);
+                counted.repetitions += repeats;
+                counted.note(record);
+            }
             keys.push(key);
         }
         if matches!(recorded.result, Given::Denied(_)) && !record.decision.is_empty() {
@@ -193,20 +226,12 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn count(&mut self, key: &Key, record: Record<'_>, count: u64) {
+    fn counted(&mut self, key: &Key) -> Option<&mut Counted> {
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(key) {
             self.summary.unlisted += 1;
-            return;
+            return None;
         }
-        let counted = self.groups.entry(key.clone()).or_default();
-        counted.count += count;
-        if counted.examples.len() < MAX_EXAMPLES {
-            counted.examples.push(Example {
-                number: record.number,
-                workload: record.workload.to_owned(),
-                decision: record.decision.to_owned(),
-            });
-        }
+        Some(self.groups.entry(key.clone()).or_default())
     }
 
     /// A count of repeated denials names the decision of the first; that one may come before it or after it.
@@ -223,12 +248,9 @@ impl<'a> Replay<'a> {
             return;
         };
         self.summary.repeated += repeats;
-        if !keys.is_empty() {
-            self.summary.different += repeats;
-        }
         for key in keys {
             if let Some(counted) = self.groups.get_mut(key) {
-                counted.count += repeats;
+                counted.repetitions += repeats;
             }
         }
     }

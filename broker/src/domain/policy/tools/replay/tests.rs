@@ -85,7 +85,15 @@ fn replayed(edits: &[(&str, &str)]) -> (Summary, Vec<String>) {
     let text = |group: &Group| {
         let workloads = group.workloads.replace("spiffe://acme.example/", "");
         let Difference { kind, about } = &group.difference;
-        format!("{workloads} {} {about} ×{}", kind.words(), group.count)
+        let more = match group.repetitions {
+            0 => String::new(),
+            more => format!(" and {more} repetitions"),
+        };
+        format!(
+            "{workloads} {} {about} ×{}{more}",
+            kind.words(),
+            group.count
+        )
     };
     (report.summary, report.groups.iter().map(text).collect())
 }
@@ -96,6 +104,8 @@ fn nothing_differs_where_nothing_was_changed() {
     assert_eq!(groups, [""; 0]);
     let expected = Summary {
         decided: 4,
+        renewals: 0,
+        later: 0,
         repeated: 4,
         different: 0,
         erased: 1,
@@ -117,11 +127,11 @@ fn every_change_of_effect_is_listed_and_no_other() {
         (&[("# A CI job", "# The CI job")], &[]),
         (
             &[("ttl = \"10m\"", "ttl = \"8m\"")],
-            &["prod/ci/docs/* shorter lifetime docs-site: 600s → 480s ×1"],
+            &["prod/ci/docs/* shorter lifetime docs-site: 10m → 8m ×1"],
         ),
         (
             &[("max_ttl = \"5m\"", "max_ttl = \"6m\"")],
-            &["prod/ops/docs-oncall longer lifetime docs-site: 300s → 360s ×1"],
+            &["prod/ops/docs-oncall longer lifetime docs-site: 5m → 6m ×1"],
         ),
         (
             &[(
@@ -163,7 +173,9 @@ fn every_change_of_effect_is_listed_and_no_other() {
                 "spiffe://acme.example/prod/ops/site-oncall",
                 "spiffe://acme.example/dev/**",
             )],
-            &["dev/** denied for another reason TASK_NOT_GRANTED → CREDENTIAL_NOT_GRANTED ×5"],
+            &[
+                "dev/** denied for another reason TASK_NOT_GRANTED → CREDENTIAL_NOT_GRANTED ×1 and 4 repetitions",
+            ],
         ),
         (
             &[
@@ -173,7 +185,7 @@ fn every_change_of_effect_is_listed_and_no_other() {
                 ),
                 ("environment = \"prod\"", "environment = \"any\""),
             ],
-            &["dev/** newly allowed TASK_NOT_GRANTED ×5"],
+            &["dev/** newly allowed TASK_NOT_GRANTED ×1 and 4 repetitions"],
         ),
     ];
     for (edits, expected) in table {
@@ -184,7 +196,7 @@ fn every_change_of_effect_is_listed_and_no_other() {
 }
 
 #[test]
-fn repeated_denials_count_in_either_order() {
+fn repetitions_of_denials_are_told_apart_in_either_order() {
     let (then, now) = (
         policy(&[]),
         policy(&[
@@ -209,7 +221,13 @@ fn repeated_denials_count_in_either_order() {
             replay.take(record);
         }
         let report = replay.finish();
-        assert_eq!((report.summary.different, report.groups[0].count), (5, 5));
+        let group = &report.groups[0];
+        let summary = &report.summary;
+        assert_eq!(
+            (summary.different, group.count, group.repetitions),
+            (1, 1, 4)
+        );
+        assert_eq!((summary.decided, summary.repeated), (1, 4));
     }
 }
 
@@ -235,6 +253,14 @@ fn renewals_and_later_credentials_are_replayed_too() {
     for (event, expected) in events {
         let mut replay = Replay::new(&now);
         replay.take(record(event, CI, &details));
-        assert_eq!(replay.finish().summary.different, expected, "{event}");
+        let report = replay.finish();
+        assert_eq!(report.summary.different, expected, "{event}");
+        let renewals = report.groups.first().map_or(0, |group| group.renewals);
+        assert_eq!(
+            renewals,
+            u64::from(event.starts_with("lease.renew")),
+            "{event}"
+        );
+        assert_eq!(report.summary.renewals, renewals);
     }
 }

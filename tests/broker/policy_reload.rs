@@ -85,6 +85,20 @@ async fn operators_see_what_is_in_force_and_why_newer_files_are_not() {
     assert_eq!(status["policy"], before);
     let why = status["refused"]["why"].as_str().unwrap();
     assert!(why.contains("bad.toml:1"), "{why}");
+    assert!(why.lines().count() > 1, "several mistakes: {why}");
+    for command in ["status", "reload"] {
+        let output = Command::new(BINARY)
+            .args(["policy", command])
+            .env("TASKPASS_ADMIN_SOCKET", broker.path("admin.sock"))
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!said.contains("\\n"), "{command}: {said}");
+        for line in why.lines() {
+            assert!(said.contains(line), "{command}: {said}");
+        }
+    }
     assert_eq!(metric(&broker, "taskpass_policy_refused").await, "1");
     let info = format!("taskpass_policy_info{{policy=\"{before}\"}}");
     assert_eq!(metric(&broker, &info).await, "1");

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use taskpass_proto::v1::ReloadPolicyRequest;
+use tonic::{Code, Status};
 
 use crate::admin::{self, failed};
 use crate::context::Context;
@@ -24,15 +25,23 @@ pub(super) async fn perform(context: &Context) -> Result<Exit, Failure> {
     let answer = client
         .reload_policy(ReloadPolicyRequest {})
         .await
-        .map_err(failed(
-            "the policy was not loaded; the one before stays in force",
-        ))?
+        .map_err(refused)?
         .into_inner();
     context.output.show(&Reloaded {
         policy: answer.policy,
         changed: answer.changed,
     })?;
     Ok(Exit::Fine)
+}
+
+/// The failure of a reload: files with several mistakes have a line for each.
+fn refused(status: Status) -> Failure {
+    let what = "the policy was not loaded; the one before stays in force";
+    if status.code() == Code::FailedPrecondition && status.message().contains('\n') {
+        let lines = format!("\n{}", status.message());
+        return failed(what)(status).why_with_excerpt(lines);
+    }
+    failed(what)(status)
 }
 
 /// What came of it.

@@ -103,13 +103,17 @@ impl View for PolicyStatus {
         for warning in &self.warnings {
             page.gap();
             page.styled(WARNING, "warning");
-            page.line(warning);
+            for line in warning.lines() {
+                page.line(line);
+            }
         }
         if let Some(refused) = &self.refused {
             page.gap();
             let since = page.moment(refused.at);
             page.styled(ERROR, &format!("newer files were refused, {since}"));
-            page.line(&refused.why);
+            for line in refused.why.lines() {
+                page.line(line);
+            }
             page.line("`taskpass policy check` on the policy directory shows where; the policy before stays in force");
         }
     }

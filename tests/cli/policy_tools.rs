@@ -80,6 +80,7 @@ fn a_failed_test_says_what_was_expected_where_and_what_was_considered() {
         "docs.test.toml:8:3",
         "expected: deny TASK_NOT_GRANTED",
         "got:      allow docs-site",
+        "params.ref = \"refs/heads/main\"",
         "grant deploy-docs#2",
         "2 tests passed, 1 failed",
     ] {
@@ -112,6 +113,48 @@ fn too_little_coverage_and_no_tests_at_all_are_no_success() {
         "{}",
         stderr(&broken)
     );
+}
+
+#[test]
+fn a_test_of_what_the_policy_does_not_have_is_a_mistake_or_a_warning() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    let tests = TESTS.replace("task = \"deploy-docs\"", "task = \"deplyo-docs\"");
+    fs::write(policy.join("docs.test.toml"), &tests).unwrap();
+    let wrong = run(&["test"], &[&policy]);
+    assert_eq!(wrong.status.code(), Some(2));
+    for part in [
+        "there is no task `deplyo-docs`",
+        "did you mean `deploy-docs`?",
+        "`taskpass policy test`",
+    ] {
+        assert!(stderr(&wrong).contains(part), "{part}: {}", stderr(&wrong));
+    }
+    let denied = tests
+        .replace("allow docs-site tickets-comment", "deny TASK_NOT_GRANTED")
+        .replace("allow docs-site", "deny TASK_NOT_GRANTED");
+    fs::write(policy.join("docs.test.toml"), denied).unwrap();
+    let warned = run(&["test"], &[&policy]);
+    assert_eq!(warned.status.code(), Some(0), "{}", stderr(&warned));
+    assert!(
+        stdout(&warned).contains("warning: there is no task `deplyo-docs`"),
+        "{}",
+        stdout(&warned)
+    );
+    let report = json(&run(&["test", "--output", "json"], &[&policy]));
+    assert_eq!(report["warnings"][0]["severity"], "warning");
+}
+
+#[test]
+fn every_mistake_in_tests_is_shown() {
+    let home = TempDir::new().unwrap();
+    let policy = example(&home, "a");
+    let tests = "[[test]]\nname = \"x\"\n".repeat(8);
+    fs::write(policy.join("docs.test.toml"), tests).unwrap();
+    let wrong = run(&["test"], &[&policy]);
+    let said = stderr(&wrong);
+    assert_eq!(said.matches("has no `given`").count(), 8, "{said}");
+    assert!(!said.contains("policy check"), "{said}");
 }
 
 #[test]

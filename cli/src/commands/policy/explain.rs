@@ -15,7 +15,7 @@ use taskpass_broker::domain::policy::{Circumstances, SourceFile, Wanted};
 use taskpass_broker::domain::time::UnixMillis;
 use taskpass_identity::SpiffeId;
 
-use super::loaded::{load, mistakes};
+use super::loaded::{all_mistakes, load};
 use crate::commands::audit::RecordId;
 use crate::context::{Context, block_on};
 use crate::exit::Exit;
@@ -103,8 +103,9 @@ impl Arguments {
     fn input(self, now: Timestamp) -> Result<Input, Failure> {
         if let Some(path) = &self.request {
             let file = request_file(path)?;
-            return Input::read(&file)
-                .map_err(|found| mistakes("the request has", &found, std::slice::from_ref(&file)));
+            return Input::read(&file).map_err(|found| {
+                all_mistakes("the request has", &found, std::slice::from_ref(&file))
+            });
         }
         let (Some(workload), Some(task)) = (self.workload, self.task) else {
             return Err(Failure::usage("no request is given").remedy("add --workload and --task"));

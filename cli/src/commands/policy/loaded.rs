@@ -104,13 +104,21 @@ pub(super) fn files(directory: &Path) -> Result<Vec<SourceFile>, Failure> {
         .map_err(|error| Failure::usage("cannot read the policy").why_with_excerpt(error))
 }
 
-/// The failure that files with mistakes make.
+/// The failure that policy files with mistakes make.
 pub(super) fn mistakes(what: &str, found: &[Diagnostic], files: &[SourceFile]) -> Failure {
-    let count = found.len();
+    let shown = found.get(..MAX_SHOWN).unwrap_or(found);
+    told(what, found.len(), shown, files).remedy("`taskpass policy check` shows all of them")
+}
+
+/// The failure that other files with mistakes make, which no other command shows.
+pub(super) fn all_mistakes(what: &str, found: &[Diagnostic], files: &[SourceFile]) -> Failure {
+    told(what, found.len(), found, files)
+}
+
+fn told(what: &str, count: usize, shown: &[Diagnostic], files: &[SourceFile]) -> Failure {
     let plural = if count == 1 { "" } else { "s" };
-    let rendered: Vec<String> = found
+    let rendered: Vec<String> = shown
         .iter()
-        .take(MAX_SHOWN)
         .map(|one| {
             let styled = findings::render(one, files);
             anstream::adapter::strip_str(&styled).to_string()
@@ -118,7 +126,6 @@ pub(super) fn mistakes(what: &str, found: &[Diagnostic], files: &[SourceFile]) -
         .collect();
     Failure::usage(format!("{what} {count} mistake{plural}"))
         .why_with_excerpt(format!("\n{}", rendered.join("\n")))
-        .remedy("`taskpass policy check` shows all of them")
 }
 
 /// The file under the path by which whoever reads of it can open it.

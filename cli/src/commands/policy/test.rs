@@ -1,13 +1,17 @@
 //! `taskpass policy test`: runs the tests beside a policy.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 use taskpass_broker::config::policy_files;
 use taskpass_broker::domain::policy::tools::cases::{
-    self, Case, Coverage, Mismatch, Outcome, read_cases,
+    self, Case, Coverage, Mismatch, Outcome, read_cases, unknown_names,
 };
+use taskpass_broker::domain::policy::{Diagnostic, Severity, SourceFile};
 
-use super::loaded::{self, Location, mistakes};
+use super::findings::{self, Finding};
+use super::loaded::{self, Location, all_mistakes};
 use super::{considered, plural};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -59,8 +63,7 @@ pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, 
         .into_iter()
         .map(|file| loaded::shown(directory, file))
         .collect();
-    let mut cases =
-        read_cases(&files).map_err(|found| mistakes("the tests have", &found, &files))?;
+    let mut cases = read_cases(&files).map_err(|found| wrong(&found, &files))?;
     if let Some(text) = &arguments.filter {
         cases.retain(|case| case.name.contains(text));
     }
@@ -71,6 +74,12 @@ pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, 
             None => failure.remedy("write some into a file whose name ends with `.test.toml`"),
         });
     }
+    let (errors, warnings): (Vec<_>, Vec<_>) = unknown_names(&loaded.policy, &cases)
+        .into_iter()
+        .partition(|finding| finding.severity == Severity::Error);
+    if !errors.is_empty() {
+        return Err(wrong(&errors, &files));
+    }
     let outcomes: Vec<_> = cases
         .iter()
         .map(|case| cases::run(&loaded.policy, case))
@@ -79,9 +88,22 @@ pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, 
         Some(_) => None,
         None => Some(Coverage::of(&loaded.policy, &outcomes)),
     };
-    let report = Report::new(&outcomes, coverage, arguments.min_coverage);
+    let report = Report {
+        warnings: warnings.iter().map(Finding::from).collect(),
+        rendered: warnings
+            .iter()
+            .map(|one| findings::render(one, &files))
+            .collect(),
+        ..Report::new(&outcomes, coverage, arguments.min_coverage)
+    };
     context.output.show(&report)?;
     Ok(report.exit())
+}
+
+/// The failure that tests with mistakes make.
+fn wrong(found: &[Diagnostic], files: &[SourceFile]) -> Failure {
+    all_mistakes("the tests have", found, files)
+        .remedy("correct them, and run `taskpass policy test` again")
 }
 
 /// What became of the tests.
@@ -89,6 +111,11 @@ pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, 
 struct Report {
     passed: usize,
     failed: Vec<Failed>,
+    /// Names that the policy does not have, of tests that expect so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Finding>,
+    #[serde(skip)]
+    rendered: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     coverage: Option<Coverage>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +130,10 @@ struct Failed {
     place: String,
     task: String,
     workload: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    params: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    credentials: Vec<String>,
     mismatches: Vec<Mismatch>,
     /// What was considered: the grants with what failed, the credentials with what became of them.
     considered: Vec<String>,
@@ -118,9 +149,25 @@ impl Failed {
             place: place.to_string(),
             task: given.task.clone(),
             workload: given.workload.to_string(),
+            params: given.parameters.clone(),
+            credentials: given.wanted.iter().map(|one| one.name.clone()).collect(),
             mismatches: outcome.mismatches.clone(),
             considered: considered::lines(&outcome.decision),
         }
+    }
+}
+
+impl Failed {
+    /// What is given, the values of a row among it.
+    fn given(&self) -> String {
+        let mut given = format!("workload {}, task {}", self.workload, self.task);
+        for (name, value) in &self.params {
+            given.extend([", params.", name, " = ", &format!("{value:?}")]);
+        }
+        if !self.credentials.is_empty() {
+            given.extend([", credentials ", &self.credentials.join(" ")]);
+        }
+        given
     }
 }
 
@@ -134,6 +181,8 @@ impl Report {
         Self {
             passed: outcomes.len() - failed.len(),
             failed,
+            warnings: Vec::new(),
+            rendered: Vec::new(),
             coverage,
             min_coverage: min,
         }
@@ -157,13 +206,14 @@ impl Report {
 
 impl View for Report {
     fn text(&self, page: &mut Page) {
+        for warning in &self.rendered {
+            page.rendered(warning);
+            page.line("");
+        }
         for failed in &self.failed {
             page.styled(ERROR, &format!("failed: {}", failed.name));
             page.line(&format!("  --> {}", failed.place));
-            page.line(&format!(
-                "  given: workload {}, task {}",
-                failed.workload, failed.task
-            ));
+            page.line(&format!("  given: {}", failed.given()));
             for mismatch in &failed.mismatches {
                 page.line(&format!("  {}:", mismatch.what));
                 page.line(&format!("    expected: {}", mismatch.expected));

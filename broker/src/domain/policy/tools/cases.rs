@@ -2,6 +2,7 @@
 
 mod compare;
 mod coverage;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -69,6 +70,12 @@ pub struct Outcome<'a> {
 /// Reads the tests of some files, all or nothing.
 pub fn read_cases(files: &[SourceFile]) -> Result<Vec<Case>, Vec<Diagnostic>> {
     read::test_files(files)
+}
+
+/// Finds names of tasks and credentials in tests that the policy does not have: errors, and warnings where a
+/// test expects nothing else.
+pub fn unknown_names(policy: &Policy, cases: &[Case]) -> Vec<Diagnostic> {
+    names::unknown(policy, cases)
 }
 
 /// Runs a test.

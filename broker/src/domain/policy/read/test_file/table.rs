@@ -1,5 +1,7 @@
 //! `[[table]]`: one test a row.
 
+use std::collections::BTreeMap;
+
 use toml::de::DeValue;
 
 use super::expect;
@@ -10,6 +12,7 @@ use crate::domain::policy::diagnostic::Diagnostic;
 use crate::domain::policy::read::entry::{Entry, Key};
 use crate::domain::policy::read::section::Section;
 use crate::domain::policy::report::Report;
+use crate::domain::policy::source::Place;
 use crate::domain::policy::tools::cases::{Case, Expected};
 
 const COLUMNS: Key<'static> = Key::new("columns", "[\"workload\", \"params.ref\", \"expect\"]");
@@ -59,7 +62,16 @@ pub(super) fn cases(mut section: Section<'_>, report: &mut Report) -> Vec<Case> 
 
 fn columns<'a>(entry: Entry<'a>, report: &mut Report) -> Option<Vec<Located<&'a str>>> {
     let columns = entry.strings(report)?;
+    let mut known: BTreeMap<&str, &Place> = BTreeMap::new();
     for column in &columns {
+        if let Some(first) = known.get(column.value) {
+            let message = format!("there are two columns `{}`", column.value.escape_debug());
+            let finding = Diagnostic::error(column.place.clone(), message)
+                .help("remove one of them, with its values")
+                .related((*first).clone(), "the first one");
+            report.push(finding);
+        }
+        known.entry(column.value).or_insert(&column.place);
         if column.value != EXPECT.name && !Given::is_column(column.value) {
             let message = format!("unknown column `{}`", column.value.escape_debug());
             let help =

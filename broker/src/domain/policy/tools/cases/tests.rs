@@ -180,6 +180,50 @@ fn every_difference_is_told() {
 }
 
 #[test]
+fn a_name_that_the_policy_does_not_have_is_a_mistake_unless_a_test_is_about_that() {
+    let found = |find: &str, replace: &str| -> Vec<String> {
+        let text = CASES.replacen(find, replace, 1);
+        assert_ne!(text, CASES, "{find}");
+        let findings = unknown_names(&policy(), &read(&text).unwrap()).into_iter();
+        findings.map(|finding| finding.to_string()).collect()
+    };
+    assert_eq!(unknown_names(&policy(), &read(CASES).unwrap()), []);
+    let task = "given.task = \"deploy-docs\"";
+    assert_eq!(
+        found(task, "given.task = \"deplyo-docs\""),
+        [
+            "a.test.toml:3:8: error: there is no task `deplyo-docs` (help: did you mean `deploy-docs`?)"
+        ]
+    );
+    assert_eq!(
+        found("\"allow docs-site\"", "\"allow docs-sit\""),
+        [
+            "a.test.toml:32:3: error: there is no credential `docs-sit` (help: did you mean `docs-site`?)"
+        ]
+    );
+    // Each name is told once, not for every row.
+    assert_eq!(
+        found(
+            "given = { task = \"deploy-docs\", params = { ref = \"refs",
+            "given = { task = \"nothing-like-it\", params = { ref = \"refs"
+        ),
+        [
+            "a.test.toml:31:3: error: there is no task `nothing-like-it` (help: name a task that the policy has)",
+            "a.test.toml:34:3: warning: there is no task `nothing-like-it` (help: name a task that the policy has)",
+        ]
+    );
+    assert_eq!(
+        found(
+            "[\"docs-site\"], \"allow docs-site\"",
+            "[\"docs-sit\"], \"deny CREDENTIAL_NOT_GRANTED\""
+        ),
+        [
+            "a.test.toml:32:3: warning: there is no credential `docs-sit` (help: did you mean `docs-site`?)"
+        ]
+    );
+}
+
+#[test]
 fn a_grant_by_which_no_test_is_let_in_is_untouched() {
     let cases = read(CASES).unwrap();
     let policy = policy();
@@ -219,6 +263,10 @@ fn every_mistake_is_found_in_its_place_with_a_remedy() {
         ),
         ("\"params.note\"", "\"parms.note\""),
         ("\"expect\"]", "\"params.x\"]"),
+        (
+            "\"params.ref\", \"params.note\"",
+            "\"params.ref\", \"params.ref\"",
+        ),
         ("\"deny PARAMETER_MISSING\"]", "]"),
         ("\"deny PARAMETER_MISSING\"]", "{}]"),
         ("rows = [", "rows = [ 1,"),

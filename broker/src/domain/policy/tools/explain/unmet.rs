@@ -94,10 +94,11 @@ fn deciding(text: &str, operator: &str, decides: bool, facts: &Facts) -> Option<
     // Only Cedar's own parser knows which operator is the outermost.
     policy.pointer("/conditions/0/body")?.get(operator)?;
     let decided = operands(text, operator).into_iter().filter(|operand| {
-        let result = operand
-            .parse::<Expression>()
-            .map(|expression| eval_expression(facts.request(), &ENTITIES, &expression));
-        matches!(result, Ok(Ok(EvalResult::Bool(holds))) if holds == decides)
+        let Ok(expression) = operand.parse::<Expression>() else {
+            return false;
+        };
+        let result = eval_expression(facts.request(), &ENTITIES, &expression);
+        matches!(result, Ok(EvalResult::Bool(holds)) if holds == decides)
     });
     Some(decided.map(without_comments).collect())
 }

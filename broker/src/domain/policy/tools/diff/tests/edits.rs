@@ -225,6 +225,21 @@ pub(super) const EDITS: &[(&str, &str, &str)] = &[
     ),
     ("fewer open jobs", "max_live_jobs = 10", "max_live_jobs = 9"),
     (
+        "more open jobs",
+        "max_live_jobs = 10",
+        "max_live_jobs = 500",
+    ),
+    (
+        "a credential with a limit of its own, at times",
+        "# second file",
+        "[[task.build.grant]]\nworkload = \"spiffe://acme.example/prod/ci/*\"\ncredentials = [\"tickets\"]\nmax_live_jobs = 5\nwhen = 'context.time.hour < 20'\n",
+    ),
+    (
+        "a lower limit at times",
+        "# second file",
+        "[[task.build.grant]]\nworkload = \"spiffe://acme.example/dev/ci/*\"\ncredentials = [\"cache\"]\nmax_live_jobs = 4\nunless = 'context.time.hour < 9'\n",
+    ),
+    (
         "a parameter's pattern",
         "params.ref = { type = \"path\" }",
         "params.ref = { type = \"path\", pattern = \"main|release/.*\" }",

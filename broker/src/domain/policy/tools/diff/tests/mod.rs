@@ -7,7 +7,7 @@ use taskpass_identity::SpiffeId;
 
 use super::{Change, Difference, Kind, Side, diff};
 use crate::domain::policy::{
-    Circumstances, Installation, Outcome, Policy, Request, SourceFile, WorkloadPattern,
+    Circumstances, Installation, Outcome, Policy, Request, SourceFile, Wanted, WorkloadPattern,
 };
 use crate::domain::time::UnixMillis;
 
@@ -107,7 +107,7 @@ fn decided(policy: &Policy, asked: &Asked) -> Option<String> {
             subject: &asked.subject,
             task: &asked.task,
             parameters: &parameters.collect(),
-            wanted: &[],
+            wanted: &asked.wanted,
             circumstances: &Circumstances::opening(UnixMillis::new(
                 (NIGHT + asked.hour * 3600) * 1000,
             )),
@@ -124,10 +124,11 @@ struct Asked {
     task: String,
     parameters: Vec<(&'static str, &'static str)>,
     hour: u64,
+    wanted: Vec<Wanted>,
 }
 
 /// Requests that come through somewhere, whatever the edits are.
-fn samples(subject: &SpiffeId, task: &str) -> Vec<Asked> {
+fn samples(subject: &SpiffeId, task: &str, wanted: &str) -> Vec<Asked> {
     let parameters = [
         vec![],
         vec![("ref", "main")],
@@ -142,6 +143,10 @@ fn samples(subject: &SpiffeId, task: &str) -> Vec<Asked> {
             task: task.to_owned(),
             parameters,
             hour,
+            wanted: match wanted {
+                "" => Vec::new(),
+                name => vec![Wanted::whole(name)],
+            },
         })
     };
     [8, 12, 21, 23].into_iter().flat_map(at).collect()
@@ -185,6 +190,7 @@ proptest! {
         (old, new) in (some_edits(4), some_edits(4)),
         subject in "spiffe://acme[.]example/(prod|dev|lab)/(ci|ops|agents)/(docs|site|x)(/y)?",
         task in "(deploy-docs|build|agent/answer|purge)",
+        wanted in "(docs|tickets|cache)?",
     ) {
         let texts = (edited(&old), edited(&new));
         // Some edits do not go together.
@@ -193,7 +199,7 @@ proptest! {
         };
         let changes = difference(&texts.0, &texts.1).changes;
         let subject: SpiffeId = subject.parse().unwrap();
-        let samples = samples(&subject, &task);
+        let samples = samples(&subject, &task, &wanted);
         let outcomes: Vec<_> = samples.iter().map(|asked| (asked, decided(&before.0, asked), decided(&after.0, asked))).collect();
         let is_for = |change: &&Change| change.task.as_deref().is_none_or(|of| of == task) && concerns(change, &subject);
         let listed: Vec<_> = changes.iter().filter(is_for).filter(|change| change.kind != Kind::Ceiling).collect();
@@ -210,7 +216,7 @@ proptest! {
             let credential = format!("name: {:?}", change.name.as_deref().unwrap_or_default());
             let is_visible = match change.kind {
                 Kind::Task => through(change.old.is_some(), ""),
-                Kind::Credential => through(true, "") && through(false, ""),
+                Kind::Credential => wanted.is_empty() && through(true, "") && through(false, ""),
                 _ => through(true, &credential) && through(false, &credential),
             };
             prop_assert!(is_seen || !is_visible, "not seen: {change}");

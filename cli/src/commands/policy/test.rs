@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use taskpass_broker::config::policy_files;
 use taskpass_broker::domain::policy::tools::cases::{
     self, Case, Coverage, Mismatch, Outcome, read_cases, unknown_names,
 };
 use taskpass_broker::domain::policy::{Diagnostic, Severity, SourceFile};
+use taskpass_broker::domain::time::UnixMillis;
 
 use super::findings::{self, Finding};
 use super::loaded::{self, Location, all_mistakes};
@@ -134,6 +136,8 @@ struct Failed {
     params: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     credentials: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Timestamp>,
     mismatches: Vec<Mismatch>,
     /// What was considered: the grants with what failed, the credentials with what became of them.
     considered: Vec<String>,
@@ -151,6 +155,10 @@ impl Failed {
             workload: given.workload.to_string(),
             params: given.parameters.clone(),
             credentials: given.wanted.iter().map(|one| one.name.clone()).collect(),
+            time: Some(given.circumstances.at)
+                .filter(|at| *at != UnixMillis::default())
+                .and_then(|at| i64::try_from(at.as_millis()).ok())
+                .and_then(|at| Timestamp::from_millisecond(at).ok()),
             mismatches: outcome.mismatches.clone(),
             considered: considered::lines(&outcome.decision),
         }
@@ -166,6 +174,9 @@ impl Failed {
         }
         if !self.credentials.is_empty() {
             given.extend([", credentials ", &self.credentials.join(" ")]);
+        }
+        if let Some(time) = self.time {
+            given.extend([", time ", &time.to_string()]);
         }
         given
     }

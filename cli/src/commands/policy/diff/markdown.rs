@@ -56,9 +56,10 @@ fn section(text: &mut String, mut changes: Vec<&Change>, most: usize) -> usize {
         changes.sort_by_key(|change| (rank(change), change.task.clone()));
         let mut room = MAX_BYTES.saturating_sub(text.len());
         let rows = changes.iter().map(|change| row(change)).take(most);
-        rows.take_while(|row| {
+        rows.filter(|row| {
+            // One row that is too long does not stand for those behind it.
             let fits = row.len() <= room;
-            room = room.saturating_sub(row.len());
+            room -= if fits { row.len() } else { 0 };
             fits
         })
         .collect()
@@ -195,5 +196,13 @@ mod tests {
         assert!(said.contains("| (every task) | guardrail"));
         assert!(said.contains("| `zzz` |"));
         assert!(said.contains(" more**"));
+        let mut long = change(Direction::Widened, Some("long"), Kind::Task);
+        long.workloads = vec!["x".repeat(70_000)];
+        let short = change(Direction::Widened, Some("short"), Kind::Task);
+        let said = text(&Difference {
+            changes: vec![long, short],
+            partial: Vec::new(),
+        });
+        assert!(said.contains("| `short` |") && said.contains("and 1 more"));
     }
 }

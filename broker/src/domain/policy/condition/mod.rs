@@ -66,7 +66,9 @@ impl Condition {
         Self {
             text: text.into(),
             expression: text.parse().expect("an expression"),
-            looks: Looks::default(),
+            looks: cedar_policy::Policy::parse(None, format!("{BEFORE}{text}{AFTER}"))
+                .map(|policy| Looks::of_policy(&policy.to_json().expect("a rule")))
+                .expect("an expression"),
             canonical: OnceLock::new(),
         }
     }

@@ -1,13 +1,11 @@
 //! `when`, `unless`, and grants in audit mode.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use taskpass_proto::reason::Reason;
 
 use super::*;
 use crate::domain::job::Reported;
-use crate::domain::policy::condition::Condition;
 use crate::domain::policy::{JobFacts, Outcome, Risk};
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
@@ -205,18 +203,8 @@ const OVERFLOWS: &str =
 /// A policy in which [`OVERFLOWS`] was not checked.
 fn overflowing(text: &str) -> Policy {
     let stands_for_it = "context.params has count && context.params.count > 7";
-    let mut policy = policy(&text.replace(OVERFLOWS, stands_for_it));
-    for grant in policy.tasks.values_mut().flat_map(|task| &mut task.grants) {
-        for condition in [&mut grant.when, &mut grant.unless] {
-            if condition
-                .as_ref()
-                .is_some_and(|one| one.as_str() == stands_for_it)
-            {
-                *condition = Some(Arc::new(Condition::unchecked(OVERFLOWS)));
-            }
-        }
-    }
-    policy
+    let policy = policy(&text.replace(OVERFLOWS, stands_for_it));
+    unchecked(policy, &[(stands_for_it, OVERFLOWS)])
 }
 
 #[test]

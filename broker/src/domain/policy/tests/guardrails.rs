@@ -8,8 +8,6 @@ use taskpass_proto::reason::Reason;
 use super::*;
 use crate::domain::policy::EnvironmentCeiling;
 use crate::domain::policy::Lint;
-use crate::domain::policy::condition::Looks;
-use crate::domain::policy::guardrail::{Guardrail, Guardrails, Scope};
 
 const CI: &str = "spiffe://acme.example/prod/ci/docs";
 const MAIN: (&str, &str) = ("ref", "refs/heads/main");
@@ -17,22 +15,6 @@ const MAIN: (&str, &str) = ("ref", "refs/heads/main");
 fn guarded(text: &str) -> Policy {
     compile(&[("policy.toml", POLICY), ("guard.cedar", text)])
         .unwrap_or_else(|findings| panic!("{text}\n{}", lines(&findings)))
-}
-
-/// A policy with a guardrail that was not checked.
-fn unchecked(text: &str) -> Policy {
-    let guardrail = Guardrail {
-        name: "unchecked".into(),
-        place: "guard.cedar:1".into(),
-        text: text.into(),
-        scope: Scope::All,
-        policy: text.parse().unwrap(),
-        looks: Looks::default(),
-    };
-    Policy {
-        guardrails: Guardrails::new(vec![guardrail]),
-        ..policy(POLICY)
-    }
 }
 
 /// As [`lines`], without what is known of the sample.
@@ -148,24 +130,25 @@ fn a_guardrail_is_known_by_its_id_or_its_place() {
 
 #[test]
 fn a_guardrail_that_cannot_be_evaluated_forbids() {
-    let text =
-        "forbid(principal, action, resource) when { context.time.unix + 9223372036854775807 < 0 };";
+    let sums = "context.time.unix + 9223372036854775807 < 0";
+    let fine = "context.time.unix < 1000";
+    let rule = |clause: &str, condition: &str| {
+        format!("forbid(principal, action, resource) {clause} {{ {condition} }};")
+    };
     assert!(
-        compile(&[("policy.toml", POLICY), ("guard.cedar", text)]).is_err(),
-        "it is refused"
+        compile(&[
+            ("policy.toml", POLICY),
+            ("guard.cedar", &rule("when", sums))
+        ])
+        .is_err()
     );
-    let decision = decide(&unchecked(text), CI, "deploy-docs", &[MAIN], &[]);
-    assert_eq!(denied(&decision).reason, Reason::Forbidden);
-    assert!(
-        decision.guardrails[0]
-            .error
-            .as_ref()
-            .unwrap()
-            .contains("overflow")
-    );
-    let text = text.replace("when", "unless");
-    let decision = decide(&unchecked(&text), CI, "deploy-docs", &[MAIN], &[]);
-    assert_eq!(denied(&decision).reason, Reason::Forbidden);
+    for clause in ["when", "unless"] {
+        let policy = unchecked(guarded(&rule(clause, fine)), &[(fine, sums)]);
+        let decision = decide(&policy, CI, "deploy-docs", &[MAIN], &[]);
+        assert_eq!(denied(&decision).reason, Reason::Forbidden, "{clause}");
+        let error = decision.guardrails[0].error.as_ref().unwrap();
+        assert!(error.contains("overflow"), "{error}");
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! The policy as a whole: files in, decisions and findings out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{
     Circumstances, Decision, Denied, Diagnostic, Installation, Policy, Request, Severity,
     SourceFile, Wanted,
 };
+use crate::domain::policy::condition::{Condition, Looks};
+use crate::domain::policy::guardrail::{Guardrail, Guardrails};
 use crate::domain::time::UnixMillis;
 
 mod conditions;
@@ -148,4 +151,39 @@ fn at(seconds: u64) -> Circumstances {
 
 fn denied(decision: &Decision) -> Denied {
     decision.allowed().unwrap_err().clone()
+}
+
+/// The same policy with texts in place of others that no check has seen: what would be refused.
+pub(super) fn unchecked(mut policy: Policy, replaced: &[(&str, &str)]) -> Policy {
+    let change = |text: &str| {
+        let changed = replaced
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        (changed != text).then_some(changed)
+    };
+    for grant in policy.tasks.values_mut().flat_map(|task| &mut task.grants) {
+        for condition in [&mut grant.when, &mut grant.unless] {
+            let changed = condition
+                .as_ref()
+                .and_then(|condition| change(condition.as_str()));
+            if let Some(changed) = changed {
+                *condition = Some(Arc::new(Condition::unchecked(&changed)));
+            }
+        }
+    }
+    let guardrail = |guardrail: &Guardrail| {
+        let text = change(&guardrail.text).unwrap_or_else(|| guardrail.text.to_string());
+        let rule = cedar_policy::Policy::parse(None, &text).unwrap();
+        Guardrail {
+            name: guardrail.name.clone(),
+            place: guardrail.place.clone(),
+            scope: guardrail.scope.clone(),
+            looks: Looks::of_policy(&rule.to_json().unwrap()),
+            policy: cedar_policy::PolicySet::from_policies([rule]).unwrap(),
+            text: text.into(),
+        }
+    };
+    let guardrails = policy.guardrails.all().iter().map(guardrail).collect();
+    policy.guardrails = Guardrails::new(guardrails);
+    policy
 }

@@ -24,15 +24,20 @@ pub(super) enum Found {
     Problem(SourceError),
 }
 
-/// Tells everything below a directory, in no order. What is too deep or too much ends the walk.
+/// Tells everything below a directory, in no order. What is too much ends the walk.
 pub(super) fn walk(root: &Path, tell: &mut dyn FnMut(Found)) -> Result<(), SourceError> {
     let too_many = || SourceError::TooManyEntries(root.to_owned());
     let mut entries = 0;
     let mut directories = 1;
+    let mut is_too_deep = false;
     let mut ahead = vec![(root.to_owned(), 0)];
     while let Some((directory, depth)) = ahead.pop() {
         if depth > MAX_DEPTH {
-            return Err(SourceError::TooDeep(directory));
+            // Where one link leads back, there is no end of such places.
+            if !std::mem::replace(&mut is_too_deep, true) {
+                tell(Found::Problem(SourceError::TooDeep(directory)));
+            }
+            continue;
         }
         let listed = match fs::read_dir(&directory) {
             Ok(listed) => listed,

@@ -343,7 +343,14 @@ fn cause(considered: &ConsideredGrant) -> String {
         _ => "is not met",
     };
     let value = failed.value.as_deref().unwrap_or_default();
-    format!("`{}` of grant `{id}` {is} ({value})", failed.condition)
+    let mode = match considered.mode {
+        GrantMode::Enforce => "",
+        GrantMode::Audit => ", which is in audit mode,",
+    };
+    format!(
+        "`{}` of grant `{id}`{mode} {is} ({value})",
+        failed.condition
+    )
 }
 
 fn forbidden(first: &ForbiddingGuardrail, rest: &[ForbiddingGuardrail]) -> Denied {

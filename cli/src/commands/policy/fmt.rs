@@ -45,8 +45,8 @@ pub(crate) struct Arguments {
 pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let mut files = Vec::new();
     for path in &arguments.paths {
-        let read =
-            read(path).map_err(|error| Failure::usage("cannot read the files").why(error))?;
+        let read = read(path)
+            .map_err(|error| Failure::usage("cannot read the files").why_with_excerpt(error))?;
         files.extend(read.into_iter().map(|file| loaded::shown(path, file)));
     }
     let mut report = Report {

@@ -60,7 +60,7 @@ pub(super) fn perform(arguments: &Arguments, context: &Context) -> Result<Exit, 
     let directory = &arguments.location.directory;
     let loaded = arguments.location.load()?;
     let files = policy_files::read_tests(directory)
-        .map_err(|error| Failure::usage("cannot read the tests").why(error))?;
+        .map_err(|error| Failure::usage("cannot read the tests").why_with_excerpt(error))?;
     let files: Vec<_> = files
         .into_iter()
         .map(|file| loaded::shown(directory, file))

@@ -316,6 +316,10 @@ fn a_denial_says_what_is_against_it_in_each_grant_for_the_workload() {
             "mode = \"audit\"",
             "grant `deploy#1` is in audit mode, which lets nothing through",
         ),
+        (
+            "mode = \"audit\"\nwhen = 'context.time.hour > 20'",
+            "`when` of grant `deploy#1`, which is in audit mode, is not met (context.time.hour = 12)",
+        ),
     ];
     for (condition, expected) in table {
         let decision = ask(&policy(&with(condition)), CI, &[("ref", "main")], &at(NOON));

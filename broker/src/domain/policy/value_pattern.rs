@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex_lite::{Regex, RegexBuilder};
 use regex_syntax::hir::literal::{Extractor, Literal};
@@ -17,6 +17,8 @@ const MAX_NESTING: u32 = 16;
 pub struct ValuePattern {
     source: Arc<str>,
     regex: Regex,
+    /// Found when it is asked for, which decisions never do; shared by clones.
+    beginnings: Arc<OnceLock<Option<Vec<String>>>>,
 }
 
 /// Why a text is not a pattern.
@@ -37,11 +39,9 @@ impl ValuePattern {
     }
 
     /// How every value begins that matches: in one of these ways, unless that cannot be said.
-    pub(super) fn beginnings(&self) -> Option<Vec<String>> {
-        let parsed = regex_syntax::parse(&self.source).ok()?;
-        let found = Extractor::new().extract(&parsed);
-        let text = |literal: &Literal| String::from_utf8(literal.as_bytes().to_vec()).ok();
-        found.literals()?.iter().map(text).collect()
+    pub(super) fn beginnings(&self) -> Option<&[String]> {
+        let found = self.beginnings.get_or_init(|| beginnings(&self.source));
+        found.as_deref()
     }
 
     /// The pattern as it was written.
@@ -65,6 +65,7 @@ impl FromStr for ValuePattern {
         Ok(Self {
             source: source.into(),
             regex,
+            beginnings: Arc::default(),
         })
     }
 }
@@ -79,6 +80,13 @@ impl fmt::Debug for ValuePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.source, f)
     }
+}
+
+fn beginnings(source: &str) -> Option<Vec<String>> {
+    let parsed = regex_syntax::parse(source).ok()?;
+    let found = Extractor::new().extract(&parsed);
+    let text = |literal: &Literal| String::from_utf8(literal.as_bytes().to_vec()).ok();
+    found.literals()?.iter().map(text).collect()
 }
 
 fn compile(source: &str) -> Result<Regex, InvalidValuePattern> {
@@ -147,7 +155,8 @@ mod tests {
             (".*", None),
         ];
         for (pattern, expected) in table {
-            let found = pattern.parse::<ValuePattern>().unwrap().beginnings();
+            let found = pattern.parse::<ValuePattern>().unwrap();
+            let found = found.beginnings();
             let found = found.filter(|found| found.iter().all(|one| !one.is_empty()));
             let found = found.map(|found| {
                 found

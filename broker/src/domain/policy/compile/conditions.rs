@@ -90,7 +90,14 @@ impl<'a> Conditions<'a> {
             vocabulary: &self.vocabulary,
             parameters: &parameters,
             workloads: &workloads,
-            environments: environments_of(environments, &workloads),
+            environments: [&grant.when, &grant.unless]
+                .iter()
+                .any(|text| {
+                    text.as_ref()
+                        .is_some_and(|text| text.value.contains("environment"))
+                })
+                .then(|| environments_of(environments, &workloads))
+                .flatten(),
             task: Some(&task.name.value),
             meant: &|pattern| meant(pattern, environments),
         };

@@ -46,6 +46,14 @@ pub(super) fn text<'a>(file: &'a SourceFile, report: &mut Report) -> Option<Sour
 
 /// The text, unless it reads otherwise than it is: with characters that hide, or that turn the order around.
 fn readable<'a>(text: SourceText<'a>, report: &mut Report) -> Option<SourceText<'a>> {
+    // What all of these characters begin with in UTF-8: most files have neither.
+    if !text
+        .content()
+        .bytes()
+        .any(|byte| matches!(byte, 0xe2 | 0xef))
+    {
+        return Some(text);
+    }
     // Editors put a mark of the encoding before the text.
     let begin = text.content().len() - text.content().trim_start_matches('\u{feff}').len();
     let hidden = text.content().char_indices().find(|(at, character)| {

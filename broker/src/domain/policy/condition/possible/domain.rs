@@ -121,9 +121,10 @@ impl<'a> Domain<'a> {
             ParameterKind::Boolean => Self::anything(),
             ParameterKind::Token | ParameterKind::Path | ParameterKind::Text => {
                 let beginnings = one.pattern.as_ref().and_then(ValuePattern::beginnings);
+                let beginnings = beginnings.into_iter().flatten().cloned();
                 let (takes, contains) = (one.clone(), one.clone());
                 Self {
-                    prefixes: one_at_least(beginnings.into_iter().flatten(), ""),
+                    prefixes: one_at_least(beginnings, ""),
                     takes: Box::new(move |text| takes.accepts(text)),
                     contains: Box::new(move |text| contains.may_contain(text)),
                     ..Self::anything()

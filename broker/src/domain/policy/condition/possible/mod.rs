@@ -25,17 +25,45 @@ const MOST_WAYS: usize = 128;
 /// One way to meet a condition: tests that have to come out so, all of them.
 type Way<'a> = Vec<(&'a Test, bool)>;
 
+/// What the attributes of a condition can be.
+struct Domains<'a>(BTreeMap<String, Domain<'a>>);
+
+impl<'a> Domains<'a> {
+    fn of(formula: &Formula, known: &'a Known<'a>) -> Self {
+        let mut domains = Self(BTreeMap::new());
+        domains.add(formula, known);
+        domains
+    }
+
+    fn add(&mut self, formula: &Formula, known: &'a Known<'a>) {
+        match formula {
+            Formula::All(parts) | Formula::Any(parts) => {
+                for part in parts {
+                    self.add(part, known);
+                }
+            }
+            Formula::Test(Test { attribute, .. }, _) => {
+                if !self.0.contains_key(attribute) {
+                    let domain = Domain::of(attribute, known);
+                    self.0.insert(attribute.clone(), domain);
+                }
+            }
+        }
+    }
+}
+
 /// What can be said of a condition: that it, or a part of it, never holds or always does.
 pub(in crate::domain::policy) fn impossible(
     formula: &Formula,
     known: &Known<'_>,
     text: &str,
 ) -> Vec<Mistake> {
-    let (kind, said) = match (never(formula, known), never(&formula.inverse(), known)) {
+    let domains = &Domains::of(formula, known);
+    let (kind, said) = match (never(formula, domains), never(&formula.inverse(), domains)) {
         (Some(conflict), _) => (MistakeKind::Never, conflict.never()),
         (None, Some(conflict)) => (MistakeKind::Always, conflict.always()),
         (None, None) => {
-            let parts = parts(formula, known).into_iter();
+            let parts = parts(formula, domains).into_iter();
             return parts
                 .map(|said| said.mistake(MistakeKind::Part, text))
                 .collect();
@@ -56,7 +84,7 @@ pub(in crate::domain::policy) fn never_both(
     known: &Known<'_>,
 ) -> Option<String> {
     let both = Formula::All(vec![when.clone(), unless.inverse()]);
-    never(&both, known).map(|conflict| conflict.never().why)
+    never(&both, &Domains::of(&both, known)).map(|conflict| conflict.never().why)
 }
 
 /// What is said of a part: why, what to do, and which attribute it is about.
@@ -95,7 +123,7 @@ impl Said {
 }
 
 /// Alternatives that never hold, and requirements that always do, each the outermost.
-fn parts(formula: &Formula, known: &Known<'_>) -> Vec<Said> {
+fn parts(formula: &Formula, domains: &Domains<'_>) -> Vec<Said> {
     let (parts_of, of_all) = match formula {
         Formula::All(parts) => (parts, true),
         Formula::Any(parts) => (parts, false),
@@ -103,21 +131,21 @@ fn parts(formula: &Formula, known: &Known<'_>) -> Vec<Said> {
     };
     let look = |part: &Formula| {
         let wrong = if of_all {
-            never(&part.inverse(), known).map(|why| why.always())
+            never(&part.inverse(), domains).map(|why| why.always())
         } else {
-            never(part, known).map(|why| why.never())
+            never(part, domains).map(|why| why.never())
         };
-        wrong.map_or_else(|| parts(part, known), |wrong| vec![wrong])
+        wrong.map_or_else(|| parts(part, domains), |wrong| vec![wrong])
     };
     parts_of.iter().flat_map(look).collect()
 }
 
 /// Why a condition can never hold, if that can be said.
-fn never(formula: &Formula, known: &Known<'_>) -> Option<Conflict> {
+fn never(formula: &Formula, domains: &Domains<'_>) -> Option<Conflict> {
     let ways = ways(formula)?;
     let mut conflict = None;
     for way in &ways {
-        let found = contradiction(way, known)?;
+        let found = contradiction(way, domains)?;
         conflict.get_or_insert(found);
     }
     conflict
@@ -156,7 +184,7 @@ struct Conflict {
 }
 
 /// The attribute that no value of suits a way.
-fn contradiction(way: &Way<'_>, known: &Known<'_>) -> Option<Conflict> {
+fn contradiction(way: &Way<'_>, domains: &Domains<'_>) -> Option<Conflict> {
     let mut by_attribute: BTreeMap<&str, Vec<value::Answer<'_>>> = BTreeMap::new();
     for (test, expected) in way {
         let answers = by_attribute.entry(&test.attribute).or_default();
@@ -164,14 +192,14 @@ fn contradiction(way: &Way<'_>, known: &Known<'_>) -> Option<Conflict> {
             answers.push((&test.asks, *expected));
         }
     }
-    let (attribute, mut answers) = by_attribute
+    let (attribute, mut answers, domain) = by_attribute
         .into_iter()
-        .find(|(attribute, answers)| !value::exists(answers, &Domain::of(attribute, known)))?;
+        .filter_map(|(attribute, answers)| Some((attribute, answers, domains.0.get(attribute)?)))
+        .find(|(_, answers, domain)| !value::exists(answers, domain))?;
     // One that is wrong by itself is the one to tell.
-    let domain = Domain::of(attribute, known);
     let alone = answers
         .iter()
-        .position(|answer| !value::exists(&[*answer], &domain));
+        .position(|answer| !value::exists(&[*answer], domain));
     if let Some(alone) = alone {
         answers = vec![answers.swap_remove(alone)];
     }

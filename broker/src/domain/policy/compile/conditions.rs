@@ -118,8 +118,16 @@ impl<'a> Conditions<'a> {
                     mistakes.extend(overflowing(calculation, &known, &text.value));
                 }
                 // That it can never hold comes of what is wrong with it.
+                if mistakes
+                    .iter()
+                    .any(|mistake| mistake.kind == MistakeKind::Error)
+                {
+                    mistakes.retain(|mistake| mistake.kind == MistakeKind::Error);
+                }
                 if let Some(formula) = checked.formula.filter(|_| mistakes.is_empty()) {
-                    mistakes = impossible(&formula, &known, &text.value);
+                    if !checked.is_universal {
+                        mistakes = impossible(&formula, &known, &text.value);
+                    }
                     formulas.extend(mistakes.is_empty().then_some(formula));
                 }
                 if key == "when" && condition.looks().looks_at("reported") {

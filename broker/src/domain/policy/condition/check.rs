@@ -15,10 +15,11 @@ use serde_json::Value;
 use super::Condition;
 use super::attributes::{attribute, misspelt};
 use super::constant::may_be_constant;
+use super::known::{Known, Vocabulary};
 use super::limits::{self, LONGEST_CONDITION};
 use super::look::Looks;
 use super::mistake::{Mistake, MistakeKind, span_of};
-use super::possible::{Formula, calculates};
+use super::possible::{Formula, calculates, impossible};
 use super::schema::{Shape, schema};
 use super::syntax::syntax;
 
@@ -33,6 +34,8 @@ pub(in crate::domain::policy) struct Checked {
     pub(in crate::domain::policy) mistakes: Arc<[Mistake]>,
     /// What it asks, to see whether that can be.
     pub(in crate::domain::policy) formula: Option<Arc<Formula>>,
+    /// Whether that was seen already, as it does not depend on where the condition stands.
+    pub(in crate::domain::policy) is_universal: bool,
     /// The condition in Cedar's JSON form, where it calculates.
     pub(in crate::domain::policy) calculation: Option<Arc<Value>>,
 }
@@ -104,6 +107,7 @@ impl Checked {
             condition: None,
             mistakes: mistakes.into(),
             formula: None,
+            is_universal: false,
             calculation: None,
         }
     }
@@ -171,6 +175,14 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
         mistakes.retain(|mistake| mistake.kind == MistakeKind::Error);
         return Checked::wrong(mistakes);
     }
+    let formula = mistakes
+        .is_empty()
+        .then(|| Formula::of_policy(&json))
+        .flatten();
+    let is_universal = formula.as_ref().is_some_and(Formula::is_universal);
+    if let Some(formula) = formula.as_ref().filter(|_| is_universal) {
+        mistakes = impossible(formula, &Known::of_nothing(&Vocabulary::default()), text);
+    }
     Checked {
         condition: Some(Arc::new(Condition {
             text: text.clone(),
@@ -178,10 +190,8 @@ fn check(validator: &Validator, shape: &Shape, text: &Arc<str>) -> Checked {
             looks,
             canonical: OnceLock::new(),
         })),
-        formula: mistakes
-            .is_empty()
-            .then(|| Formula::of_policy(&json).map(Arc::new))
-            .flatten(),
+        formula: formula.filter(|_| mistakes.is_empty()).map(Arc::new),
+        is_universal,
         calculation: calculates(&json).then(|| Arc::new(json)),
         mistakes: mistakes.into(),
     }

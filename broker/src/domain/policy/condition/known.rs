@@ -166,7 +166,19 @@ impl Unlike {
     }
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// What is known where nothing is.
+    pub(super) fn of_nothing(vocabulary: &'a Vocabulary<'a>) -> Self {
+        Self {
+            vocabulary,
+            parameters: &|_| Vec::new(),
+            workloads: &[],
+            environments: None,
+            task: None,
+            meant: &|_| None,
+        }
+    }
+
     fn compared(&self, path: &[&str], literal: &str) -> Option<Unlike> {
         let names = self.vocabulary;
         match path {

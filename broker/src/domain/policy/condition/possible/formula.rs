@@ -72,13 +72,14 @@ impl Formula {
         Some(Self::of(body, true))
     }
 
-    /// What holds exactly when this does not.
-    pub(super) fn inverse(&self) -> Self {
-        let inverted = |parts: &[Self]| parts.iter().map(Self::inverse).collect();
+    /// Whether all that it asks of is the same for every grant and every policy: time, job, risk, reports.
+    pub(in crate::domain::policy) fn is_universal(&self) -> bool {
         match self {
-            Self::All(parts) => Self::Any(inverted(parts)),
-            Self::Any(parts) => Self::All(inverted(parts)),
-            Self::Test(test, expected) => Self::Test(test.clone(), !expected),
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_universal),
+            Self::Test(test, _) => ["time", "job", "risk", "reported"].iter().any(|part| {
+                let of_context = test.attribute.strip_prefix("context.");
+                of_context.is_some_and(|name| name.starts_with(part))
+            }),
         }
     }
 
@@ -316,11 +317,21 @@ mod tests {
     }
 
     #[test]
-    fn an_inverse_is_undone_by_another() {
-        let one = formula(
-            "when { context.task == \"a\" && (context.risk.exposed || context.time.hour < 3) }",
-        );
-        assert_ne!(one.inverse(), one);
-        assert_eq!(one.inverse().inverse(), one);
+    fn knows_what_is_the_same_everywhere() {
+        let table = [
+            (
+                "when { context.time.hour > 5 || context.job.age < 3 }",
+                true,
+            ),
+            (
+                "when { context.time.hour > 5 && context.params.n == 3 }",
+                false,
+            ),
+            ("when { context.environment == \"prod\" }", false),
+            ("when { context.risk.exposed }", false),
+        ];
+        for (condition, expected) in table {
+            assert_eq!(formula(condition).is_universal(), expected, "{condition}");
+        }
     }
 }

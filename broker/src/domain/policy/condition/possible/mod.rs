@@ -59,7 +59,10 @@ pub(in crate::domain::policy) fn impossible(
     text: &str,
 ) -> Vec<Mistake> {
     let domains = &Domains::of(formula, known);
-    let (kind, said) = match (never(formula, domains), never(&formula.inverse(), domains)) {
+    let (kind, said) = match (
+        never((formula, true), domains),
+        never((formula, false), domains),
+    ) {
         (Some(conflict), _) => (MistakeKind::Never, conflict.never()),
         (None, Some(conflict)) => (MistakeKind::Always, conflict.always()),
         (None, None) => {
@@ -83,8 +86,10 @@ pub(in crate::domain::policy) fn never_both(
     unless: &Formula,
     known: &Known<'_>,
 ) -> Option<String> {
-    let both = Formula::All(vec![when.clone(), unless.inverse()]);
-    never(&both, &Domains::of(&both, known)).map(|conflict| conflict.never().why)
+    let mut domains = Domains::of(when, known);
+    domains.add(unless, known);
+    let both = joined(&ways((when, true))?, &ways((unless, false))?)?;
+    conflict(&both, &domains).map(|conflict| conflict.never().why)
 }
 
 /// What is said of a part: why, what to do, and which attribute it is about.
@@ -131,48 +136,68 @@ fn parts(formula: &Formula, domains: &Domains<'_>) -> Vec<Said> {
     };
     let look = |part: &Formula| {
         let wrong = if of_all {
-            never(&part.inverse(), domains).map(|why| why.always())
+            never((part, false), domains).map(|why| why.always())
         } else {
-            never(part, domains).map(|why| why.never())
+            never((part, true), domains).map(|why| why.never())
         };
         wrong.map_or_else(|| parts(part, domains), |wrong| vec![wrong])
     };
     parts_of.iter().flat_map(look).collect()
 }
 
-/// Why a condition can never hold, if that can be said.
-fn never(formula: &Formula, domains: &Domains<'_>) -> Option<Conflict> {
-    let ways = ways(formula)?;
-    let mut conflict = None;
-    for way in &ways {
-        let found = contradiction(way, domains)?;
-        conflict.get_or_insert(found);
-    }
-    conflict
+/// Why a condition can never come out so, if that can be said.
+fn never(wanted: Wanted<'_>, domains: &Domains<'_>) -> Option<Conflict> {
+    conflict(&ways(wanted)?, domains)
 }
 
-/// Every way to meet a condition, unless there are too many.
-fn ways<'a>(formula: &'a Formula) -> Option<Vec<Way<'a>>> {
-    let ways = match formula {
-        Formula::Test(test, expected) => vec![vec![(test, *expected)]],
-        Formula::Any(parts) => parts.iter().map(ways).collect::<Option<Vec<_>>>()?.concat(),
-        Formula::All(parts) => {
-            let mut all: Vec<Way<'a>> = vec![Vec::new()];
+/// Why none of these ways can be gone.
+fn conflict(ways: &[Way<'_>], domains: &Domains<'_>) -> Option<Conflict> {
+    let (first, others) = ways.split_first()?;
+    let conflict = contradicted(first, domains)?;
+    let are_impossible = others
+        .iter()
+        .all(|way| contradicted(way, domains).is_some());
+    are_impossible.then(|| conflict.told())
+}
+
+/// A condition, and whether it has to hold.
+type Wanted<'a> = (&'a Formula, bool);
+
+/// Every way for a condition to come out as it is wanted, unless there are too many.
+fn ways((formula, wanted): Wanted<'_>) -> Option<Vec<Way<'_>>> {
+    let ways = match (formula, wanted) {
+        (Formula::Test(test, expected), wanted) => vec![vec![(test, *expected == wanted)]],
+        (Formula::Any(parts), true) | (Formula::All(parts), false) => {
+            let mut any = Vec::new();
             for part in parts {
-                let more = ways(part)?;
-                if all.len().saturating_mul(more.len()) > MOST_WAYS {
-                    return None;
-                }
-                let joined = |before: &Way<'a>| -> Vec<Way<'a>> {
-                    let join = |after: &Way<'a>| [&before[..], &after[..]].concat();
-                    more.iter().map(join).collect()
-                };
-                all = all.iter().flat_map(joined).collect();
+                any.extend(ways((part, wanted))?);
+            }
+            any
+        }
+        (Formula::All(parts), true) | (Formula::Any(parts), false) => {
+            let mut all: Vec<Way<'_>> = vec![Vec::new()];
+            for part in parts {
+                all = joined(&all, &ways((part, wanted))?)?;
             }
             all
         }
     };
     (ways.len() <= MOST_WAYS).then_some(ways)
+}
+
+/// Each of some ways together with each of others, unless those are too many.
+fn joined<'a>(all: &[Way<'a>], more: &[Way<'a>]) -> Option<Vec<Way<'a>>> {
+    if all.len().saturating_mul(more.len()) > MOST_WAYS {
+        return None;
+    }
+    if let ([only], [after]) = (all, more) {
+        return Some(vec![[&only[..], &after[..]].concat()]);
+    }
+    let join = |before: &Way<'a>| -> Vec<Way<'a>> {
+        let join = |after: &Way<'a>| [&before[..], &after[..]].concat();
+        more.iter().map(join).collect()
+    };
+    Some(all.iter().flat_map(join).collect())
 }
 
 /// An attribute that would have to be several things at once, and what.
@@ -183,34 +208,53 @@ struct Conflict {
     values: Option<String>,
 }
 
+/// What is asked of one attribute that has no such value.
+struct Contradicted<'a> {
+    attribute: &'a str,
+    answers: Vec<value::Answer<'a>>,
+    domain: &'a Domain<'a>,
+}
+
 /// The attribute that no value of suits a way.
-fn contradiction(way: &Way<'_>, domains: &Domains<'_>) -> Option<Conflict> {
-    let mut by_attribute: BTreeMap<&str, Vec<value::Answer<'_>>> = BTreeMap::new();
+fn contradicted<'a>(way: &Way<'a>, domains: &'a Domains<'a>) -> Option<Contradicted<'a>> {
+    let mut by_attribute: Vec<(&str, Vec<value::Answer<'_>>)> = Vec::with_capacity(way.len());
     for (test, expected) in way {
-        let answers = by_attribute.entry(&test.attribute).or_default();
-        if !answers.contains(&(&test.asks, *expected)) {
-            answers.push((&test.asks, *expected));
+        let answer = (&test.asks, *expected);
+        match by_attribute
+            .iter_mut()
+            .find(|(name, _)| *name == test.attribute)
+        {
+            Some((_, answers)) if answers.contains(&answer) => {}
+            Some((_, answers)) => answers.push(answer),
+            None => by_attribute.push((&test.attribute, vec![answer])),
         }
     }
-    let (attribute, mut answers, domain) = by_attribute
-        .into_iter()
-        .filter_map(|(attribute, answers)| Some((attribute, answers, domains.0.get(attribute)?)))
-        .find(|(_, answers, domain)| !value::exists(answers, domain))?;
-    // One that is wrong by itself is the one to tell.
-    let alone = answers
-        .iter()
-        .position(|answer| !value::exists(&[*answer], domain));
-    if let Some(alone) = alone {
-        answers = vec![answers.swap_remove(alone)];
-    }
-    Some(Conflict {
-        values: domain.words(),
-        attribute: attribute.to_owned(),
-        answers: answers
-            .into_iter()
-            .map(|(asks, expected)| (asks.clone(), expected))
-            .collect(),
+    by_attribute.into_iter().find_map(|(attribute, answers)| {
+        let domain = domains.0.get(attribute)?;
+        (!value::exists(&answers, domain)).then_some(Contradicted {
+            attribute,
+            answers,
+            domain,
+        })
     })
+}
+
+impl Contradicted<'_> {
+    fn told(mut self) -> Conflict {
+        // One that is wrong by itself is the one to tell.
+        let is_wrong = |answer: &value::Answer<'_>| !value::exists(&[*answer], self.domain);
+        if let Some(alone) = self.answers.iter().position(is_wrong) {
+            self.answers = vec![self.answers.swap_remove(alone)];
+        }
+        let answers = self.answers.into_iter();
+        Conflict {
+            values: self.domain.words(),
+            attribute: self.attribute.to_owned(),
+            answers: answers
+                .map(|(asks, expected)| (asks.clone(), expected))
+                .collect(),
+        }
+    }
 }
 
 impl Conflict {

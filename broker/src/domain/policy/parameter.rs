@@ -50,21 +50,6 @@ impl Parameter {
             && self.pattern.as_ref().is_none_or(|p| p.matches_whole(value))
     }
 
-    /// Whether a value can have this text in it, as far as its type says.
-    pub(super) fn may_contain(&self, text: &str) -> bool {
-        let is_of_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        match &self.kind {
-            ParameterKind::Token => text.bytes().all(is_of_token),
-            ParameterKind::Path => {
-                text.bytes().all(|b| is_of_token(b) || b == b'/') && !text.contains("//")
-            }
-            ParameterKind::OneOf(_)
-            | ParameterKind::Integer { .. }
-            | ParameterKind::Boolean
-            | ParameterKind::Text => true,
-        }
-    }
-
     /// A value that is accepted, where one is easily found.
     pub(super) fn example(&self) -> Option<String> {
         let usual = match &self.kind {
@@ -107,6 +92,16 @@ impl ParameterKind {
             Self::Token => "token",
             Self::Path => "path",
             Self::Text => "text",
+        }
+    }
+
+    /// Whether a value can have this text in it, as far as its type says.
+    pub(super) fn may_contain(&self, text: &str) -> bool {
+        let is_of_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        match self {
+            Self::Token => text.bytes().all(is_of_token),
+            Self::Path => text.bytes().all(|b| is_of_token(b) || b == b'/') && !text.contains("//"),
+            Self::OneOf(_) | Self::Integer { .. } | Self::Boolean | Self::Text => true,
         }
     }
 

@@ -122,11 +122,11 @@ impl<'a> Domain<'a> {
             ParameterKind::Token | ParameterKind::Path | ParameterKind::Text => {
                 let beginnings = one.pattern.as_ref().and_then(ValuePattern::beginnings);
                 let beginnings = beginnings.into_iter().flatten().cloned();
-                let (takes, contains) = (one.clone(), one.clone());
+                let kind = one.kind.clone();
                 Self {
                     prefixes: one_at_least(beginnings, ""),
-                    takes: Box::new(move |text| takes.accepts(text)),
-                    contains: Box::new(move |text| contains.may_contain(text)),
+                    // That single values are taken was seen before.
+                    contains: Box::new(move |text| kind.may_contain(text)),
                     ..Self::anything()
                 }
             }

@@ -28,7 +28,8 @@ Examples:
 Each directory is read with the `installation.toml` beside it, unless one is named.
 
 Exit codes:
-  0 compared; 1 with --exit-code: something changes, or not everything could be looked at; 2 a file has a mistake
+  0 compared; 1 with --exit-code: something changes, or not everything could be looked at;
+  2 a file has a mistake
   More: `taskpass help exit-codes`";
 
 /// What is said of whatever could not be looked at completely.

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use taskpass_broker::config::policy_files;
-use taskpass_broker::domain::policy::tools::cases::read_cases;
+use taskpass_broker::domain::policy::tools::cases::{read_cases, unknown_names};
 use taskpass_broker::domain::policy::{Diagnostic, Installation, Policy, Severity, SourceFile};
 
 use crate::context::{Context, block_on};
@@ -169,8 +169,14 @@ impl Report {
             Err(diagnostics) => diagnostics.clone(),
         };
         // Tests with mistakes test nothing.
-        let of_tests = read_cases(&tests).err().unwrap_or_default();
-        let policy = compiled.as_ref().ok().filter(|_| of_tests.is_empty());
+        let of_tests = match (read_cases(&tests), &compiled) {
+            (Err(mistakes), _) => mistakes,
+            (Ok(cases), Ok(policy)) => unknown_names(policy, &cases),
+            (Ok(_), Err(_)) => Vec::new(),
+        };
+        let is_wrong = |one: &Diagnostic| one.severity == Severity::Error;
+        let are_wrong = of_tests.iter().any(is_wrong);
+        let policy = compiled.as_ref().ok().filter(|_| !are_wrong);
         diagnostics.extend(of_tests);
         diagnostics.extend(passed_over);
         files.extend(tests);

@@ -128,9 +128,15 @@ impl<'a> Conditions<'a> {
                     if !checked.is_universal {
                         mistakes = impossible(&formula, &known, &text.value);
                     }
+                    // What the workloads of the grant say already is said again on purpose.
+                    if key == "when" && !formula.has_alternatives() {
+                        mistakes.retain(|mistake| mistake.kind != MistakeKind::Always);
+                    }
                     formulas.extend(mistakes.is_empty().then_some(formula));
                 }
-                if key == "when" && condition.looks().looks_at("reported") {
+                // What only keeps somebody out is no reason to let in.
+                let lets_in = !text.value.contains("!(context.reported");
+                if key == "when" && condition.looks().looks_at("reported") && lets_in {
                     report.push(reported(text));
                 }
             }

@@ -20,7 +20,13 @@ pub(super) fn attribute(
     let said = error.to_string();
     let (of, name) = access.rsplit_once('.')?;
     let name_span = span.end.checked_sub(name.len())?..span.end;
-    if said.contains("unable to guarantee safety of access to optional attribute") {
+    let is_optional = said.contains("unable to guarantee safety of access to optional attribute");
+    if is_optional && text.contains(&format!("!({of} has {name})")) {
+        let message = format!("it is not seen that `{access}` is there");
+        let help = format!("write `if {of} has {name} then … else true`");
+        return Some(Mistake::error(span.clone(), message).help(help));
+    }
+    if is_optional {
         let fixed = format!("{of} has {name} && ({text})");
         let mistake = Mistake::error(
             span.clone(),

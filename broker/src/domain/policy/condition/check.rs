@@ -303,6 +303,12 @@ fn before_date(text: &str) -> Option<String> {
     let (_, quoted) = behind.split_once('"')?;
     let (date, _) = quoted.split_once('"')?;
     let date: Date = date.parse().ok()?;
+    // A day lasts until the next one begins.
+    let (operator, date) = match &*operator {
+        "<=" => ("<", date.tomorrow().ok()?),
+        ">" => (">=", date.tomorrow().ok()?),
+        other => (other, date),
+    };
     let second = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
     Some(format!(
         "texts are not ordered: write `context.time.unix {operator} {second}`, in seconds since 1970"

@@ -132,6 +132,13 @@ impl Unlike {
             return None;
         }
         let first = declared.first()?;
+        let help = if literal.starts_with("context.") {
+            "an attribute stands without quotes".to_owned()
+        } else if literal.contains('*') {
+            "`==` compares whole texts: write `like`, where `*` is any text".to_owned()
+        } else {
+            format!("compare with a value that parameter `{name}` takes, or let it take this one")
+        };
         let meant = match &first.kind {
             ParameterKind::OneOf(values) => suggest(literal, values.iter().map(|value| &**value)),
             _ => None,
@@ -140,9 +147,7 @@ impl Unlike {
             is_doubt: false,
             expected: first.expected(),
             meant: meant.map(str::to_owned),
-            help: format!(
-                "compare with a value that parameter `{name}` takes, or let it take this one"
-            ),
+            help,
         })
     }
 

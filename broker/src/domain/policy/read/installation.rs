@@ -201,7 +201,21 @@ fn issuer_kind(mut section: Section<'_>, report: &mut Report) -> Option<IssuerKi
     let kind = section
         .required(KIND, report)
         .and_then(|entry| entry.string(report));
-    section.finish(report);
+    let of_the_top = [
+        MAX_TTL,
+        MAX_DURATION,
+        FORBIDDEN,
+        ALLOWED,
+        ON_WITHDRAWN_GRANT,
+    ]
+    .map(|key| key.name);
+    section.finish_with(
+        |key, _| {
+            let is_of_the_top = of_the_top.contains(&key);
+            is_of_the_top.then(|| format!("`{key}` stands above the first table: move it there"))
+        },
+        report,
+    );
     let kind = kind?;
     if kind.value == "jwt" {
         return Some(IssuerKind::Jwt);

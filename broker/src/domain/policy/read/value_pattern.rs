@@ -45,11 +45,24 @@ fn surprise(pattern: &str, kind: &ParameterKind) -> Option<Surprise> {
         ));
     }
     let characters: Vec<_> = Characters::new(pattern).collect();
-    slashes(pattern)
+    doubled(pattern)
+        .or_else(|| slashes(pattern))
         .or_else(|| listed(pattern, &characters, kind))
         .or_else(|| glob(pattern, &characters))
         .or_else(|| any_character(pattern, &characters))
         .or_else(|| impossible(&characters, kind))
+}
+
+/// `v[0-9]+\\\\.[0-9]+`, escaped for a string that has no escapes.
+fn doubled(pattern: &str) -> Option<Surprise> {
+    let has_doubled = ["\\\\.", "\\\\d", "\\\\w"]
+        .iter()
+        .any(|escape| pattern.contains(escape));
+    has_doubled.then(|| Surprise {
+        says: "in this pattern, `\\\\` is a backslash, which no value has".to_owned(),
+        help: String::new(),
+        meant: Some(pattern.replace("\\\\", "\\")),
+    })
 }
 
 /// `/^main$/`, as other languages write a regular expression.
@@ -222,6 +235,7 @@ mod tests {
             ("feature/**", Some("feature/.+")),
             ("/^main$/", Some("main")),
             ("main,release", Some("main|release")),
+            (r"v[0-9]+\\.[0-9]+", Some(r"v[0-9]+\.[0-9]+")),
             ("v*", Some("v.*")),
             ("feature-*", Some("feature-.*")),
             ("v1.2", Some(r"v1\.2")),

@@ -104,6 +104,10 @@ fn what_can_never_hold_and_what_always_does_is_said() {
             "`context.path` is never like \"*/a\" and like \"*/b\"",
         ),
         (
+            "context.params.force && context.name like \"a/*\"",
+            "`context.name` is never like \"a/*\"",
+        ),
+        (
             "context.path == \"/dev/a/b\"",
             "`context.path` is never \"/dev/a/b\"",
         ),
@@ -194,14 +198,6 @@ fn what_can_never_hold_and_what_always_does_is_said() {
             "`context.time.unix` is always at least 0",
         ),
         (
-            "context.path like \"/*\"",
-            "`context.path` is always like \"/*\"",
-        ),
-        (
-            "context.subject like \"spiffe://acme.*\"",
-            "`context.subject` is always like \"spiffe://acme.*\"",
-        ),
-        (
             "context.risk.exposed || !context.risk.exposed",
             "it asks for something or for its opposite",
         ),
@@ -234,6 +230,10 @@ fn what_can_never_hold_and_what_always_does_is_said() {
         "context.params.count >= -1 && context.params.count != 3",
         "context.path like \"/dev/*\"",
         "context.path == \"/prod/a/b\"",
+        "context.path like \"/*\"",
+        "context.subject like \"spiffe://acme.*\" && context.task == \"deploy\"",
+        "context.time.weekday >= 1 && context.time.weekday <= 5",
+        "context.params.count >= -2 && context.params.count <= 5 && context.params.force",
         "context.path like \"*a*\" && !(context.path like \"*b*\")",
         "context.subject == \"spiffe://acme.test/one\"",
         "context.trust_domain == \"acme.test\"",
@@ -259,6 +259,13 @@ fn what_can_never_hold_and_what_always_does_is_said() {
     for condition in nothing {
         assert_eq!(said("when", condition), [""; 0], "{condition}");
     }
+    let of_the_grant = "context.task == \"deploy\"";
+    assert_eq!(
+        said("unless", of_the_grant),
+        [
+            "nobody can use the grant: its `unless` always holds: `context.task` is always \"deploy\""
+        ]
+    );
     let night = "context.time.hour >= 22 && context.time.hour < 6";
     let why = "`context.time.hour` is never at least 22 and at most 5";
     assert_eq!(

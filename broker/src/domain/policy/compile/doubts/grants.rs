@@ -296,7 +296,11 @@ fn covered(
     );
     let doubt = Diagnostic::warning(Lint::CoveredGrant, grant.place.clone(), message)
         .related(wider.place.clone(), format!("grant {other}"));
-    report.push(doubt.help(format!(
-        "remove grant {number}, or narrow the `workload` of grant {other}"
-    )));
+    let is_conditional = grant.when.is_some() || grant.unless.is_some();
+    let is_wider_unconditional = wider.when.is_none() && wider.unless.is_none();
+    report.push(doubt.help(if is_conditional && is_wider_unconditional {
+        format!("repeat the condition of grant {number} in grant {other}, or remove grant {number}")
+    } else {
+        format!("remove grant {number}, or narrow the `workload` of grant {other}")
+    }));
 }

@@ -26,6 +26,8 @@ pub(in crate::domain::policy) struct Domain<'a> {
     pub(super) prefixes: Vec<String>,
     /// Whether a text can begin like this.
     pub(super) begins: Box<dyn Fn(&str) -> bool + 'a>,
+    /// How often a text has `/` in it at most.
+    pub(super) slashes: usize,
     /// Whether a text can have this in it.
     pub(super) contains: Box<dyn Fn(&str) -> bool + 'a>,
     /// Whether a text can be one.
@@ -71,6 +73,11 @@ impl<'a> Domain<'a> {
                     Self::texts(domains.into_iter().collect())
                 }
             },
+            ["context", "name"] => Self {
+                slashes: 0,
+                contains: Box::new(|text| text.chars().all(is_of_id)),
+                ..Self::anything()
+            },
             ["context", "subject"] => Self::subject(known.workloads),
             ["context", "path"] => Self::path(known.workloads),
             ["context", "params", name] => Self::parameter(name, known),
@@ -81,11 +88,14 @@ impl<'a> Domain<'a> {
     /// What its values are, where that can be said in a few words.
     pub(super) fn words(&self) -> Option<String> {
         let quoted = |texts: &[String]| {
-            let texts = texts.iter().take(MOST_NAMED);
-            texts
-                .map(|text| format!("{text:?}"))
-                .collect::<Vec<_>>()
-                .join(" or ")
+            let named = texts.iter().take(MOST_NAMED);
+            let named: Vec<_> = named.map(|text| format!("{text:?}")).collect();
+            let more = if texts.len() > MOST_NAMED {
+                ", or others"
+            } else {
+                ""
+            };
+            named.join(" or ") + more
         };
         match (&self.texts, self.numbers) {
             (Some(texts), _) => Some(format!("it is {}", quoted(texts))),
@@ -157,6 +167,7 @@ impl<'a> Domain<'a> {
         Self {
             prefixes: one_at_least(patterns.iter().map(prefix), SCHEME),
             contains: Box::new(|text| text.chars().all(is_of_id)),
+            slashes: deepest(patterns).saturating_add(2),
             takes: Box::new(|text| {
                 let subject = text.parse::<SpiffeId>();
                 subject.is_ok_and(|subject| is_one_of(&subject, patterns))
@@ -169,6 +180,7 @@ impl<'a> Domain<'a> {
         Self {
             prefixes: one_at_least(patterns.iter().map(literal_path), "/"),
             contains: Box::new(|text| text.chars().all(is_of_id) && !text.contains("//")),
+            slashes: deepest(patterns),
             takes: Box::new(move |text| {
                 let of = |domain: &str| format!("{SCHEME}{domain}{text}").parse::<SpiffeId>();
                 let is_of = |pattern: &WorkloadPattern| {
@@ -202,6 +214,7 @@ impl<'a> Domain<'a> {
             prefixes: vec![String::new()],
             begins: Box::new(|_| true),
             contains: Box::new(|_| true),
+            slashes: usize::MAX,
             takes: Box::new(|_| true),
         }
     }
@@ -242,6 +255,19 @@ fn literal_path(pattern: &WorkloadPattern) -> String {
         }
     }
     path
+}
+
+/// Segments of the deepest workload that is meant; one that takes the rest has no end.
+fn deepest(patterns: &[WorkloadPattern]) -> usize {
+    let depth = |pattern: &WorkloadPattern| {
+        let is_open = pattern.segments().any(|segment| segment == Segment::Rest);
+        if is_open {
+            usize::MAX
+        } else {
+            pattern.segments().count()
+        }
+    };
+    patterns.iter().map(depth).max().unwrap_or(usize::MAX)
 }
 
 /// Beginnings without those that another one begins.

@@ -72,6 +72,15 @@ impl Formula {
         Some(Self::of(body, true))
     }
 
+    /// Whether something in it is one of several.
+    pub(in crate::domain::policy) fn has_alternatives(&self) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().any(Self::has_alternatives),
+            Self::Any(_) => true,
+            Self::Test(_, _) => false,
+        }
+    }
+
     /// Whether all that it asks of is the same for every grant and every policy: time, job, risk, reports.
     pub(in crate::domain::policy) fn is_universal(&self) -> bool {
         match self {

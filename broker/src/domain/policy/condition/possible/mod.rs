@@ -113,7 +113,9 @@ impl Said {
             && text.matches("when").count() + text.matches("unless").count() < 2;
         let help = match self.help {
             Help::Operator(operator, wrong) if is_plain && text.contains(wrong) => {
-                format!("write `{operator}` between the two, or correct one of them")
+                format!(
+                    "write `{operator}` between the two, in brackets of their own, or correct one of them"
+                )
             }
             Help::Operator(_, _) => "correct one of the two, or how they are joined".to_owned(),
             Help::Words(words) => words,
@@ -135,10 +137,12 @@ fn parts(formula: &Formula, domains: &Domains<'_>) -> Vec<Said> {
         Formula::Test(_, _) => return Vec::new(),
     };
     let look = |part: &Formula| {
-        let wrong = if of_all {
-            never((part, false), domains).map(|why| why.always())
-        } else {
-            never((part, true), domains).map(|why| why.never())
+        let wrong = match (of_all, part) {
+            // Both ends of a range, or what the workloads of the grant say already: more than is needed, and
+            // written on purpose.
+            (true, Formula::Test(_, _)) => None,
+            (true, _) => never((part, false), domains).map(|why| why.always()),
+            (false, _) => never((part, true), domains).map(|why| why.never()),
         };
         wrong.map_or_else(|| parts(part, domains), |wrong| vec![wrong])
     };
@@ -206,6 +210,8 @@ struct Conflict {
     answers: Vec<(Asks, bool)>,
     /// What its values are.
     values: Option<String>,
+    /// Whether a value can be the opposite of all that is asked: whether another operator mends it.
+    has_opposite: bool,
 }
 
 /// What is asked of one attribute that has no such value.
@@ -246,8 +252,14 @@ impl Contradicted<'_> {
         if let Some(alone) = self.answers.iter().position(is_wrong) {
             self.answers = vec![self.answers.swap_remove(alone)];
         }
+        let opposite: Vec<_> = self
+            .answers
+            .iter()
+            .map(|(asks, expected)| (*asks, !expected))
+            .collect();
         let answers = self.answers.into_iter();
         Conflict {
+            has_opposite: value::exists(&opposite, self.domain),
             values: self.domain.words(),
             attribute: self.attribute.to_owned(),
             answers: answers
@@ -269,11 +281,18 @@ impl Conflict {
             ),
             [one] => (
                 format!("`{attribute}` is never {one}"),
-                self.with_values("compare with a value that it can have"),
+                if self.is_like_a_pattern() {
+                    Help::Words(
+                        "`like` knows only `*`: write several, joined by `||`, and compare with attributes by `==`"
+                            .to_owned(),
+                    )
+                } else {
+                    self.with_values("compare with a value that it can have")
+                },
             ),
             several => (
                 format!("`{attribute}` is never {}", several.join(" and ")),
-                Help::Operator("||", "&&"),
+                self.operator("||", "&&"),
             ),
         };
         self.said(why, help)
@@ -284,6 +303,24 @@ impl Conflict {
             why,
             help,
             attribute: self.attribute.clone(),
+        }
+    }
+
+    /// Whether it is asked to be like something that only regular expressions and templates know.
+    fn is_like_a_pattern(&self) -> bool {
+        self.answers.iter().any(|(asks, _)| match asks {
+            Asks::IsLike(pieces) => pieces
+                .iter()
+                .any(|piece| piece.contains(['(', '|', '?', '[', '$', '{', '\\'])),
+            _ => false,
+        })
+    }
+
+    fn operator(&self, right: &'static str, wrong: &'static str) -> Help {
+        if self.has_opposite {
+            Help::Operator(right, wrong)
+        } else {
+            Help::Words("correct one of them, or remove them".to_owned())
         }
     }
 
@@ -306,11 +343,11 @@ impl Conflict {
             ),
             [one] => (
                 format!("`{attribute}` is always {one}"),
-                self.with_values("remove it, or compare with another value"),
+                self.with_values("compare with another value, or remove it"),
             ),
             several => (
                 format!("`{attribute}` is always {}", several.join(" or ")),
-                Help::Operator("&&", "||"),
+                self.operator("&&", "||"),
             ),
         };
         self.said(why, help)

@@ -107,7 +107,10 @@ fn text_exists(answers: &[Answer<'_>], domain: &Domain<'_>) -> bool {
         all_fit && !is_excluded
     };
     let can_be = |pieces: &Vec<String>| {
-        (domain.begins)(first(pieces)) && pieces.iter().all(|piece| (domain.contains)(piece))
+        let slashes: usize = pieces.iter().map(|piece| piece.matches('/').count()).sum();
+        (domain.begins)(first(pieces))
+            && slashes <= domain.slashes
+            && pieces.iter().all(|piece| (domain.contains)(piece))
     };
     let ends: Vec<_> = likes(true).map(|pieces| last(pieces)).collect();
     let fit = |a: &&str, b: &&str| a.ends_with(*b) || b.ends_with(*a);

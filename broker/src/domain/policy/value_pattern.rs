@@ -83,6 +83,13 @@ impl fmt::Debug for ValuePattern {
 }
 
 fn beginnings(source: &str) -> Option<Vec<String>> {
+    // `\w` is of ASCII where values are matched and of Unicode here: more, and in a negation less.
+    let may_negate = ["\\W", "\\D", "\\S", "[^"]
+        .iter()
+        .any(|negation| source.contains(negation));
+    if may_negate {
+        return None;
+    }
     let parsed = regex_syntax::parse(source).ok()?;
     let found = Extractor::new().extract(&parsed);
     let text = |literal: &Literal| String::from_utf8(literal.as_bytes().to_vec()).ok();
@@ -144,12 +151,13 @@ mod tests {
 
     #[test]
     fn knows_how_values_begin() {
-        let table: [(&str, Option<&[&str]>); 8] = [
+        let table: [(&str, Option<&[&str]>); 9] = [
             ("main", Some(&["main"])),
             ("main|release/[0-9]+", Some(&["main", "release/"])),
             ("^(?:web|api)-.+$", Some(&["web-", "api-"])),
             ("[ab]c", Some(&["ac", "bc"])),
             ("(?i)a", Some(&["A", "a"])),
+            (r"x\W", None),
             ("a?b", Some(&["ab", "b"])),
             ("[a-z0-9-]+", None),
             (".*", None),

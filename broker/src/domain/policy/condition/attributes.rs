@@ -99,7 +99,13 @@ pub(super) fn misspelt(shape: &Shape, looks: &Looks, text: &str) -> Vec<Mistake>
             None => mistake.help(format!("its attributes are `{}`", known.join("`, `"))),
         })
     };
-    looks.asked().filter_map(mistake).collect()
+    let odd = looks.asks_oddly().then(|| {
+        let message =
+            "it is asked of something else than a part of `context` whether it has an attribute";
+        Mistake::error(0..text.len(), message)
+            .help("write the part of the context itself, as in `context.params has ref`")
+    });
+    looks.asked().filter_map(mistake).chain(odd).collect()
 }
 
 /// Where the last part of what is asked for stands: `context.params has ref`, or `context has params.ref`.

@@ -1,6 +1,6 @@
 //! Comparisons with what a policy never has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use jiff::civil::Date;
@@ -45,6 +45,8 @@ pub(in crate::domain::policy) struct Known<'a> {
 
 const KINDS: [&str; 3] = ["service", "person", "agent"];
 const SCHEME: &str = "spiffe://";
+/// Literals times parameters that are held against each other; beyond, nothing is said.
+const MOST_COMPARED: usize = 20_000;
 /// Names that a remedy lists.
 const MOST_LISTED: usize = 8;
 
@@ -54,13 +56,27 @@ pub(in crate::domain::policy) fn explain(
     known: &Known<'_>,
     text: &str,
 ) -> Vec<Mistake> {
+    let mut declared: BTreeMap<String, Vec<Parameter>> = BTreeMap::new();
+    let literals = looks.compared().count();
     let compared = looks.compared().filter_map(|(path, literal)| {
         let path: Vec<_> = path.iter().map(String::as_str).collect();
-        match known.compared(&path, literal) {
+        let unlike = if let ["context", "params", name] = path[..] {
+            // Every task may have a parameter of the name, and every literal is held against each.
+            let of_name = declared
+                .entry(name.to_owned())
+                .or_insert_with(|| (known.parameters)(name));
+            (literals.saturating_mul(of_name.len()) <= MOST_COMPARED)
+                .then(|| Unlike::parameter(of_name, name, literal))
+                .flatten()
+        } else {
+            known.compared(&path, literal)
+        };
+        match unlike {
             Some(unlike) => Some(unlike.mistake(&path, literal, text)),
             None => known.written(&path, literal, text),
         }
     });
+    let compared: Vec<_> = compared.collect();
     let likened = looks.likened().filter_map(|(path, beginning)| {
         let path: Vec<_> = path.iter().map(String::as_str).collect();
         known.written(&path, beginning, text)
@@ -68,7 +84,7 @@ pub(in crate::domain::policy) fn explain(
     let named = looks
         .entities()
         .filter_map(|(kind, id)| known.named(kind, id, text));
-    compared.chain(likened).chain(named).collect()
+    compared.into_iter().chain(likened).chain(named).collect()
 }
 
 /// What a value would have to be that can never be what it is compared with.
@@ -228,9 +244,6 @@ impl<'a> Known<'a> {
                     help: "write from 1, which is Monday, to 7, which is Sunday".to_owned(),
                     ..unlike
                 })
-            }
-            ["context", "params", name] => {
-                Unlike::parameter(&(self.parameters)(name), name, literal)
             }
             _ => None,
         }

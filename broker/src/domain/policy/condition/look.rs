@@ -19,6 +19,8 @@ pub(in crate::domain::policy) struct Looks {
     likened: Vec<(Vec<String>, String)>,
     entities: Vec<(String, String)>,
     needs: Needs,
+    /// Whether it asks whether something is there that is not written as a part of the context.
+    asks_oddly: bool,
 }
 
 impl Looks {
@@ -81,6 +83,11 @@ impl Looks {
             .map(|(kind, id)| (kind.as_str(), id.as_str()))
     }
 
+    /// Whether it asks whether something is there that is not written as a part of the context: nobody sees what.
+    pub(super) fn asks_oddly(&self) -> bool {
+        self.asks_oddly
+    }
+
     /// Whether it looks at an attribute of the context, or at a part of it.
     pub(in crate::domain::policy) fn looks_at(&self, attribute: &str) -> bool {
         self.paths
@@ -141,6 +148,7 @@ impl Looks {
                             self.compare(operands);
                         }
                         "like" => self.liken(operands),
+                        "hasTag" | "getTag" => self.asks_oddly = true,
                         _ => {}
                     }
                     self.walk(operands);
@@ -168,7 +176,11 @@ impl Looks {
         } else {
             left.and_then(path)
         };
-        let Some(mut path) = of else { return };
+        let Some(mut path) = of.filter(|path| path.first().is_some_and(|root| root == "context"))
+        else {
+            self.asks_oddly = true;
+            return;
+        };
         for attribute in attributes {
             path.push(attribute.to_owned());
             self.asked.push(path.clone());

@@ -70,6 +70,11 @@ impl Found<'_> {
                 let (least, most) = self.range(arg);
                 self.within((-most, -least), operands)
             }
+            // Arithmetic of times, which overflows as well.
+            "offset" | "durationSince" | "toTime" | "toDate" => {
+                self.all(operands);
+                self.within((ALL.0 - 1, ALL.1), operands)
+            }
             "if-then-else" => {
                 self.part(operands, "if");
                 let (then, or) = (self.part(operands, "then"), self.part(operands, "else"));

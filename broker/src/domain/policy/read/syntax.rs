@@ -22,7 +22,10 @@ pub(super) fn text<'a>(file: &'a SourceFile, report: &mut Report) -> Option<Sour
     let (at, message, encoding) = match std::str::from_utf8(bytes) {
         // Nobody writes zeros; editors write every second byte as one when they save UTF-16.
         Ok(content) => match content.find('\0') {
-            None => return readable(SourceText::new(file.name.clone(), content), report),
+            None => {
+                let text = SourceText::new(file.name.clone(), content);
+                return readable(text, file.is_guardrails(), report);
+            }
             Some(at) => (at, "the file has zero bytes, as UTF-16 has", "UTF-16"),
         },
         Err(_) if is_utf16 => (0, "the file is in the encoding UTF-16", "UTF-16"),
@@ -45,23 +48,20 @@ pub(super) fn text<'a>(file: &'a SourceFile, report: &mut Report) -> Option<Sour
 }
 
 /// The text, unless it reads otherwise than it is: with characters that hide, or that turn the order around.
-fn readable<'a>(text: SourceText<'a>, report: &mut Report) -> Option<SourceText<'a>> {
-    // What all of these characters begin with in UTF-8: most files have neither.
-    if !text
-        .content()
-        .bytes()
-        .any(|byte| matches!(byte, 0xe2 | 0xef))
-    {
-        return Some(text);
-    }
+fn readable<'a>(
+    text: SourceText<'a>,
+    is_guardrails: bool,
+    report: &mut Report,
+) -> Option<SourceText<'a>> {
     // Editors put a mark of the encoding before the text.
     let begin = text.content().len() - text.content().trim_start_matches('\u{feff}').len();
     let hidden = text.content().char_indices().find(|(at, character)| {
-        let hides = matches!(
-            character,
-            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        );
-        hides && *at >= begin
+        let is_ended = || {
+            text.content()
+                .get(at + 1..)
+                .is_some_and(|rest| rest.starts_with('\n'))
+        };
+        *at >= begin && (hides(*character) || *character == '\r' && is_guardrails && !is_ended())
     });
     let Some((at, character)) = hidden else {
         return Some(text);
@@ -75,6 +75,19 @@ fn readable<'a>(text: SourceText<'a>, report: &mut Report) -> Option<SourceText<
     report.push(finding.fix(place, ""));
     report.set_partial();
     None
+}
+
+/// Whether a character is not seen, or turns around what is: Unicode's default ignorable code points, ends of lines
+/// that editors show as none, and controls.
+fn hides(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}' | '\u{b}' | '\u{c}' | '\u{1b}' | '\u{85}'
+    )
 }
 
 /// The file's tables; reported when it is not TOML.

@@ -146,6 +146,12 @@ fn place(directory: &Path) -> Result<(PathBuf, PathBuf), Unreadable> {
         .find(|ancestor| fs::symlink_metadata(ancestor.join(".git")).is_ok());
     if let Some(top) = top {
         let inside = path.strip_prefix(top)?.to_owned();
+        if inside.as_os_str().is_empty() && Git::new(top).is_submodule()? {
+            let path = top.display();
+            return Err(Unreadable::not_in_tree(format!(
+                "`{path}` is a submodule: which revision of it counts is said by the repository above"
+            )));
+        }
         return Ok((top.to_owned(), inside));
     }
     let path = fs::canonicalize(path)?;

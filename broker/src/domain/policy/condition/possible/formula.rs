@@ -158,7 +158,7 @@ pub(in crate::domain::policy) fn calculates(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(operator, operands)| {
             let is_calculated = match operator.as_str() {
-                "+" | "-" | "*" => true,
+                "+" | "-" | "*" | "offset" | "durationSince" | "toTime" | "toDate" => true,
                 "neg" => number(value).is_none(),
                 _ => false,
             };

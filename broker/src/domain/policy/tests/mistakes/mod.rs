@@ -295,6 +295,9 @@ fn text_that_is_not_what_it_looks_like_is_refused() {
         ('\u{202e}', "a.toml:3:16"),
         ('\u{200b}', "a.toml:3:16"),
         ('\u{2066}', "a.toml:3:16"),
+        ('\u{ad}', "a.toml:3:16"),
+        ('\u{fe0f}', "a.toml:3:16"),
+        ('\u{e0041}', "a.toml:3:16"),
     ] {
         let text = POLICY.replacen(
             "docs-platform@acme.example",
@@ -322,6 +325,26 @@ fn text_that_is_not_what_it_looks_like_is_refused() {
         compile(&[("a.toml", &format!("\u{feff}{POLICY}"))]).is_ok(),
         "a mark of the encoding"
     );
+}
+
+#[test]
+fn a_comment_of_a_guardrail_ends_where_every_editor_ends_it() {
+    let guardrail = |end: &str| {
+        format!(
+            "forbid(principal, action, resource)\nwhen {{ context.risk.exposed // outside of hours{end}|| context.risk.elevated }};"
+        )
+    };
+    for (end, is_good) in [
+        ("\n", true),
+        ("\r\n", true),
+        ("\r", false),
+        ("\u{2028}\n", false),
+        ("\u{85}\n", false),
+        ("\u{b}\n", false),
+    ] {
+        let compiled = compile(&[("a.toml", POLICY), ("g.cedar", &guardrail(end))]);
+        assert_eq!(compiled.is_ok(), is_good, "{end:?}");
+    }
 }
 
 #[test]

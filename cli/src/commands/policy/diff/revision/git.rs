@@ -28,6 +28,12 @@ impl<'a> Git<'a> {
         Ok(PathBuf::from(OsStr::from_bytes(top.trim_ascii_end())))
     }
 
+    /// Whether the repository is a submodule of another one, which says what of it is meant.
+    pub(super) fn is_submodule(&self) -> Result<bool, Unreadable> {
+        let above = self.output(&["rev-parse", "--show-superproject-working-tree"])?;
+        Ok(!above.trim_ascii().is_empty())
+    }
+
     /// The tree of a revision.
     pub(super) fn tree(&self, revision: &str) -> Result<String, Unreadable> {
         if revision.starts_with('-') {

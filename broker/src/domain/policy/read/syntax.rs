@@ -53,6 +53,11 @@ fn readable<'a>(
     is_guardrails: bool,
     report: &mut Report,
 ) -> Option<SourceText<'a>> {
+    // Most files have nothing that could hide.
+    let is_plain = |byte: u8| matches!(byte, b'\n' | b'\t' | 0x20..0x7f);
+    if text.content().bytes().all(is_plain) {
+        return Some(text);
+    }
     // Editors put a mark of the encoding before the text.
     let begin = text.content().len() - text.content().trim_start_matches('\u{feff}').len();
     let hidden = text.content().char_indices().find(|(at, character)| {

@@ -1,6 +1,6 @@
 //! Tasks with their grants, indexed by workload.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::conditions::{Conditions, shape_of};
@@ -8,6 +8,7 @@ use super::credentials::{Credentials, check_ceiling};
 use super::names::{Kind, Names, find};
 use super::short;
 use super::templates::check_templates;
+use crate::domain::policy::condition::Shape;
 use crate::domain::policy::decision::GrantId;
 use crate::domain::policy::declared::{
     DeclaredCredential, DeclaredGrant, DeclaredTask, Located, Named,
@@ -31,6 +32,23 @@ impl Builder<'_, '_> {
         declared: &Names<'_, DeclaredTask>,
         report: &mut Report,
     ) -> HashMap<Arc<str>, Task> {
+        let mut texts: BTreeMap<Shape, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for named in declared
+            .values()
+            .filter(|named| named.body.has_whole_parameters)
+        {
+            let grants = named.body.grants.iter();
+            let mut conditions = grants
+                .flat_map(|grant| grant.when.iter().chain(&grant.unless))
+                .peekable();
+            if conditions.peek().is_some() {
+                let of_shape = texts.entry(shape_of(&named.body)).or_default();
+                of_shape.extend(conditions.map(|text| text.value.clone()));
+            }
+        }
+        for (shape, texts) in &texts {
+            self.conditions.checker.check_all(shape, texts);
+        }
         let mut tasks = HashMap::with_capacity(declared.len());
         for named in declared.values() {
             tasks.insert(named.name.value.clone(), self.task(named, report));

@@ -1,6 +1,6 @@
 //! From text to a condition, or what is wrong in it and where.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock};
 
@@ -66,6 +66,35 @@ impl Checker {
         };
         known.insert(text.clone(), checked.clone());
         checked
+    }
+
+    /// Checks many texts at once, so that they are known when they are asked for: they depend on nothing but
+    /// the shape, and Cedar takes most of the time that it takes to load a policy.
+    pub(in crate::domain::policy) fn check_all(
+        &mut self,
+        shape: &Shape,
+        texts: &BTreeSet<Arc<str>>,
+    ) {
+        let (Some(validator), known) = self.of(shape) else {
+            return;
+        };
+        let new: Vec<_> = texts
+            .iter()
+            .filter(|text| !known.contains_key(*text))
+            .collect();
+        let (one, other) = new.split_at(new.len() / 2);
+        let validator = &*validator;
+        let check_these = |texts: &[&Arc<str>]| -> Vec<(Arc<str>, Checked)> {
+            let check_one = |text: &&Arc<str>| (Arc::clone(text), check(validator, shape, text));
+            texts.iter().map(check_one).collect()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let aside = scope.spawn(|| check_these(one));
+            let other = check_these(other);
+            // What was not done aside is done when it is asked for.
+            (aside.join().unwrap_or_default(), other)
+        });
+        known.extend(one.into_iter().chain(other));
     }
 
     /// A condition of a grant whose parameters are not all known: what is wrong with it whatever they are.
